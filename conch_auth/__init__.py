@@ -1,0 +1,3 @@
+"""
+SSH client authentication for Twisted (RFC 4252, 4256, 4462).
+"""

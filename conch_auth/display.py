@@ -1,0 +1,62 @@
+"""
+Text from elsewhere, made fit to be shown to a person.
+
+A server may send any text in a banner, a prompt or a reason (RFC 4252, section
+5.4; RFC 4251, section 9.2): escape sequences that rewrite the screen, or
+characters that reverse the order of what follows.  What is shown goes through
+L{printable} first.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import unicodedata
+
+#: Control, format (bidirectional overrides, zero-width), surrogate, private
+#: use and unassigned; line and paragraph separators.
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def text(data: bytes) -> str:
+    """
+    UTF-8 bytes as text; each invalid byte becomes U+FFFD.
+    """
+    return data.decode("utf-8", "replace")
+
+
+def printable(message: str, *, lines: bool = False, limit: int | None = None) -> str:
+    """
+    C{message} with every character that could act on a terminal, or hide or
+    reorder text, written as an escape such as C{\\x1b} or C{\\u202e}.
+
+    @param lines: keep line feeds and tabs, and drop carriage returns before a
+        line feed, for text of several lines.
+    @param limit: the most characters returned; a longer text ends in C{...}.
+    """
+    if lines:
+        message = message.replace("\r\n", "\n")
+    if limit is not None and len(message) > limit:
+        message = message[: max(limit - 3, 0)] + "..."
+    kept = "\n\t" if lines else ""
+    return "".join(
+        character
+        if character in kept or unicodedata.category(character) not in _UNSAFE_CATEGORIES
+        else _escaped(character)
+        for character in message
+    )
+
+
+def _escaped(character: str) -> str:
+    if character.isascii():
+        return f"\\x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def fingerprint(blob: bytes) -> str:
+    """
+    The SHA256 fingerprint of a public key blob, as OpenSSH prints it:
+    C{SHA256:} and base64 without padding.
+    """
+    digest = base64.b64encode(hashlib.sha256(blob).digest())
+    return "SHA256:" + digest.decode("ascii").rstrip("=")

@@ -1,0 +1,293 @@
+"""
+Every error of the package.
+
+Whose fault it is, is in the type.  The server declined:
+L{AuthenticationFailed}.  The server broke the protocol: L{ProtocolError}.  The
+host was not proved: L{HostKeyNotVerifiable}.  The connection went away:
+L{ConnectionLost}.  An override or callback returned what cannot be used:
+L{UnusableAnswer}.
+
+A L{LoginError} carries the report of the login that it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.conch import error as conch_error
+from twisted.internet import error as internet_error
+from twisted.python.filepath import FilePath
+
+from conch_auth.display import printable
+from conch_auth.report import AuthReport
+
+
+class LoginError(Exception):
+    """
+    A login ended without success.
+
+    @ivar report: what happened until then; C{None} where the login had not
+        begun.
+    """
+
+    report: AuthReport | None = None
+
+
+class AuthenticationFailed(LoginError):
+    """
+    The server did not accept any credential that was tried.
+    """
+
+    report: AuthReport
+
+    def __init__(self, report: AuthReport) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+
+class TooManyAttempts(AuthenticationFailed):
+    """
+    A limit on requests, passwords or rounds was reached.
+    """
+
+
+class LoginTimeout(AuthenticationFailed):
+    """
+    The login took longer than one of its limits allows.
+    """
+
+
+class TrivialAuthenticationRefused(AuthenticationFailed):
+    """
+    The server said that the login succeeded without having seen any proof of
+    who logs in.
+    """
+
+
+class AuthenticationCancelled(AuthenticationFailed):
+    """
+    The login was cancelled on this side.
+    """
+
+
+class ConnectionLost(LoginError, internet_error.ConnectionLost):
+    """
+    The connection was lost before the login was complete.
+
+    @ivar report: what happened until then.
+    """
+
+    def __init__(self, report: AuthReport | None = None) -> None:
+        super().__init__()
+        self.report = report
+
+    def __str__(self) -> str:
+        if self.report is None:
+            return "the connection was lost before the login began"
+        return str(self.report)
+
+
+class ServerDisconnected(ConnectionLost):
+    """
+    The server ended the connection and said why (RFC 4253, section 11.1).
+
+    @ivar code: the reason code, one of Conch's C{DISCONNECT_} numbers.
+    @ivar description: the server's text, as it came.
+    """
+
+    def __init__(
+        self, code: int, description: str, report: AuthReport | None = None
+    ) -> None:
+        super().__init__(report)
+        self.code = code
+        self.description = description
+
+    def __str__(self) -> str:
+        said = printable(self.description, limit=400) or "no reason"
+        told = f"the server disconnected (code {self.code}): {said}"
+        return told if self.report is None else f"{told}\n{self.report}"
+
+
+class ProtocolError(LoginError):
+    """
+    The server sent what the protocol forbids.
+
+    @ivar problem: what was wrong, in a sentence.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class MalformedMessage(ProtocolError):
+    """
+    A message was too short, too long, or said what cannot be.
+
+    @ivar message: the name of the message.
+    """
+
+    def __init__(self, message: str, problem: str) -> None:
+        super().__init__(f"malformed {message}: {problem}")
+        self.message = message
+
+
+class UnexpectedMessage(ProtocolError):
+    """
+    A message came in a state in which it is not legal.
+
+    @ivar message: the name of the message.
+    @ivar state: the state, in words.
+    """
+
+    def __init__(self, message: str, state: str) -> None:
+        super().__init__(f"the server sent {message} {state}")
+        self.message = message
+        self.state = state
+
+
+class UnusableAnswer(Exception):
+    """
+    An override or a callback gave an answer that cannot be used.
+
+    @ivar question: its name.
+    @ivar problem: what is wrong with the answer; never the answer itself.
+    """
+
+    def __init__(self, question: str, problem: str) -> None:
+        super().__init__(question, problem)
+        self.question = question
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.question} {self.problem}"
+
+
+class NoAnswer(UnusableAnswer):
+    """
+    An override or a callback did not answer in time.
+    """
+
+
+class TransportNotSecure(Exception):
+    """
+    The transport is not encrypted and integrity-protected, so no secret is
+    sent over it (RFC 4252, section 8).
+    """
+
+    def __str__(self) -> str:
+        return "the transport does not protect what is sent"
+
+
+class HostKeyNotVerifiable(LoginError):
+    """
+    The server's host key was not proved to be the host's.
+
+    @ivar host: the name under which the host was looked up.
+    @ivar port: its port.
+    @ivar key_type: the type of the key it showed.
+    @ivar fingerprint: that key's SHA256 fingerprint.
+    @ivar lines: the known_hosts lines that decided, each a file and a line
+        number from 1.
+    @ivar problem: what is wrong, in a sentence.
+    """
+
+    problem = "the host key was not accepted"
+    advice = ""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        key_type: str,
+        fingerprint: str,
+        lines: Sequence[tuple[str, int]] = (),
+        problem: str | None = None,
+    ) -> None:
+        Exception.__init__(self, host, port, key_type, fingerprint)
+        self.host = host
+        self.port = port
+        self.key_type = key_type
+        self.fingerprint = fingerprint
+        self.lines = tuple(lines)
+        if problem is not None:
+            self.problem = problem
+
+    def __str__(self) -> str:
+        where = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+        told = (
+            f"{printable(where)}: {self.problem} "
+            f"({printable(self.key_type)} {self.fingerprint})"
+        )
+        if self.lines:
+            places = ", ".join(f"{file}:{number}" for file, number in self.lines)
+            told += f", decided by {printable(places)}"
+        return told + (f". {self.advice}" if self.advice else "")
+
+
+class HostKeyUnknown(HostKeyNotVerifiable, conch_error.UserRejectedKey):
+    """
+    No known_hosts line speaks of this host.
+    """
+
+    problem = "the host key is unknown"
+    advice = (
+        "Compare the fingerprint with one from the host's owner, then add the key "
+        "to known_hosts."
+    )
+
+
+class HostKeyChanged(HostKeyNotVerifiable, conch_error.HostKeyChanged):
+    """
+    The host is known under another key: someone may be listening in, or the
+    host was set up anew.
+    """
+
+    problem = "the host key is not the one that is known"
+    advice = (
+        "Do not log in before the host's owner has confirmed the new fingerprint; "
+        "then replace the line."
+    )
+
+    @property
+    def path(self) -> FilePath[str] | None:
+        """
+        The first file that decided, under the name that Conch's error has.
+        """
+        return FilePath(self.lines[0][0]) if self.lines else None
+
+    @property
+    def lineno(self) -> int | None:
+        """
+        The line in L{path}, under the name that Conch's error has.
+        """
+        return self.lines[0][1] if self.lines else None
+
+
+class HostKeyRevoked(HostKeyNotVerifiable, conch_error.UserRejectedKey):
+    """
+    The host key, or the authority that certified it, is marked as revoked.
+    """
+
+    problem = "the host key is revoked"
+    advice = "Do not log in: whoever holds this key is not to be trusted."
+
+
+class HostKeyRejected(HostKeyNotVerifiable, conch_error.UserRejectedKey):
+    """
+    The application, or the person who was asked, did not accept the host key.
+    """
+
+
+class HostCertificateInvalid(HostKeyNotVerifiable, conch_error.UserRejectedKey):
+    """
+    The host showed a certificate that does not hold.
+    """
+
+    problem = "the host certificate is not valid"

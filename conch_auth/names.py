@@ -1,0 +1,101 @@
+"""
+Numbers, names and limits of the SSH authentication protocol.
+
+Message numbers are those of RFC 4250, section 4.1.2, and of the RFC of each
+method; algorithm names those of RFC 4253, 5656, 8332 and 8709.
+"""
+
+from __future__ import annotations
+
+import re
+
+MSG_USERAUTH_REQUEST = 50
+MSG_USERAUTH_FAILURE = 51
+MSG_USERAUTH_SUCCESS = 52
+MSG_USERAUTH_BANNER = 53
+#: Numbers 60 to 79 belong to the method that was asked for (RFC 4250, 4.1.1).
+MSG_USERAUTH_PK_OK = 60
+MSG_USERAUTH_PASSWD_CHANGEREQ = 60
+MSG_USERAUTH_INFO_REQUEST = 60
+MSG_USERAUTH_INFO_RESPONSE = 61
+#: Messages from here on belong to the connection protocol and are illegal
+#: until authentication has succeeded (RFC 4252, section 6).
+FIRST_CONNECTION_MESSAGE = 80
+
+DISCONNECT_PROTOCOL_ERROR = 2
+DISCONNECT_AUTH_CANCELLED_BY_USER = 13
+DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE = 14
+
+NONE = b"none"
+PUBLICKEY = b"publickey"
+PASSWORD = b"password"
+KEYBOARD_INTERACTIVE = b"keyboard-interactive"
+
+#: RFC 4250, section 4.6.1, less the underscore: a method is found under its
+#: name with each dash as an underscore, so a server that sends underscores
+#: would be given a second name for a method.
+_METHOD_NAME = re.compile(rb"[!-+\--^`-~]{1,64}")
+
+
+def is_method_name(name: bytes) -> bool:
+    """
+    Whether a server may mean a method by C{name}: printable US-ASCII of 1 to
+    64 characters, without comma, space or underscore.
+    """
+    return _METHOD_NAME.fullmatch(name) is not None
+
+
+SSH_RSA = b"ssh-rsa"
+RSA_SHA2_256 = b"rsa-sha2-256"
+RSA_SHA2_512 = b"rsa-sha2-512"
+SERVER_SIG_ALGS = b"server-sig-algs"
+
+#: What a key of each type can sign, for the types where the key's name is not
+#: the only answer (RFC 8332, section 3).  Strongest first.
+SIGNATURE_ALGORITHMS_OF_KEY = {
+    SSH_RSA: (RSA_SHA2_512, RSA_SHA2_256, SSH_RSA),
+}
+
+#: Signature algorithms that are used when nothing else is said, most preferred
+#: first.  C{ssh-rsa} (SHA-1) stands last and is taken only where the server
+#: names nothing better.
+SIGNATURE_ALGORITHMS = (
+    b"ssh-ed25519",
+    b"sk-ssh-ed25519@openssh.com",
+    b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521",
+    b"sk-ecdsa-sha2-nistp256@openssh.com",
+    RSA_SHA2_512,
+    RSA_SHA2_256,
+    SSH_RSA,
+    b"ssh-dss",
+)
+
+#: Requests sent in one login.  More than an agent filled by hand can hold keys;
+#: few enough that a server which refuses for ever is left within seconds.
+MAX_ATTEMPTS = 1024
+#: Passwords sent in a row (OpenSSH's NumberOfPasswordPrompts).
+MAX_PASSWORD_ATTEMPTS = 3
+#: Keyboard-interactive exchanges begun in a row, for the same reason.
+MAX_INTERACTIVE_ATTEMPTS = 3
+#: Rounds of prompts in one keyboard-interactive exchange.  PAM's longest usual
+#: conversation, an expired password, has five.
+MAX_ROUNDS = 64
+#: Prompts in one round.  A form of more than this is no form for a person.
+MAX_PROMPTS = 256
+#: Banners shown in one login, and their bytes together.  The largest that is
+#: known in the field, a legal notice of 200 kB, fits five times.
+MAX_BANNERS = 64
+MAX_BANNER_BYTES = 1024 * 1024
+
+#: Seconds a server may take for one reply: sshd's own LoginGraceTime.  A
+#: server that rings a telephone before it replies needs most of it.
+SERVER_TIMEOUT = 120.0
+#: Seconds in which a key or a signature must come.  A touch or a passphrase
+#: is a person's, and a person may have to fetch the security key.
+SIGN_TIMEOUT = 120.0
+#: Seconds a person may take to answer one question.
+ANSWER_TIMEOUT = 600.0
+#: Seconds of one login without the time that a person takes.
+LOGIN_TIMEOUT = 600.0
