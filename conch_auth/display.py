@@ -40,11 +40,13 @@ def printable(message: str, *, lines: bool = False, limit: int | None = None) ->
         message = message[: max(limit - 3, 0)] + "..."
     kept = "\n\t" if lines else ""
     return "".join(
-        character
-        if character in kept or unicodedata.category(character) not in _UNSAFE_CATEGORIES
-        else _escaped(character)
+        character if character in kept or _is_safe(character) else _escaped(character)
         for character in message
     )
+
+
+def _is_safe(character: str) -> bool:
+    return unicodedata.category(character) not in _UNSAFE_CATEGORIES
 
 
 def _escaped(character: str) -> str:

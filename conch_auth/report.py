@@ -203,15 +203,11 @@ def _explained(report: AuthReport) -> Iterable[str]:
 
 
 def _advice(report: AuthReport) -> Iterable[str]:
-    by_method: dict[str, list[Attempt]] = {}
-    for attempt in report.attempts:
-        by_method.setdefault(attempt.method, []).append(attempt)
     for method in report.server_methods:
-        tried = by_method.get(method, [])
-        outcomes = {attempt.outcome for attempt in tried}
+        outcomes = [a.outcome for a in report.attempts if a.method == method]
         advise = _ADVICE_OF_METHOD.get(method)
         if "partial" not in outcomes and advise is not None:
-            yield advise(report, tried, outcomes)
+            yield advise(printable(report.user), outcomes)
     if any(attempt.outcome == "partial" for attempt in report.attempts):
         yield (
             "A first factor was accepted. The login needs another one: "
@@ -221,46 +217,39 @@ def _advice(report: AuthReport) -> Iterable[str]:
         yield "The server offers this user no method at all: ask its administrator."
 
 
-def _publickey_advice(
-    report: AuthReport, tried: list[Attempt], outcomes: set[Outcome]
-) -> str:
-    refused = sum(attempt.outcome == "refused" for attempt in tried)
+def _publickey_advice(user: str, outcomes: list[Outcome]) -> str:
+    refused = outcomes.count("refused")
     if refused:
-        keys = "The key that was offered is" if refused == 1 else (
-            f"None of the {refused} keys that were offered is"
+        keys = (
+            "The key that was offered is not"
+            if refused == 1
+            else f"None of the {refused} keys that were offered is"
         )
-        not_in = "not " if refused == 1 else ""
         return (
-            f"{keys} {not_in}accepted for {printable(report.user)}: check the user "
-            "name, or add a public key to that account's authorized_keys."
+            f"{keys} accepted for {user}: check the user name, or add a public key "
+            "to that account's authorized_keys."
         )
     if outcomes:
         return "No key could be used: see the reason beside each."
     return "The server accepts keys and none was offered: give the client a key."
 
 
-def _password_advice(
-    report: AuthReport, tried: list[Attempt], outcomes: set[Outcome]
-) -> str:
+def _password_advice(user: str, outcomes: list[Outcome]) -> str:
     if "refused" in outcomes:
-        return f"Check the password and the user name {printable(report.user)!r}."
+        return f"Check the password, and the user name {user}."
     return "The server accepts a password and none was given: give the client one."
 
 
-def _interactive_advice(
-    report: AuthReport, tried: list[Attempt], outcomes: set[Outcome]
-) -> str:
+def _interactive_advice(user: str, outcomes: list[Outcome]) -> str:
     if "refused" in outcomes:
-        return "Check the answers that were given to the server's questions."
+        return f"Check the answers that were given to the server for {user}."
     return (
         "The server asks questions (keyboard-interactive) that nobody answered: "
         "answer them in getGenericAnswers."
     )
 
 
-_ADVICE_OF_METHOD: dict[
-    str, Callable[[AuthReport, list[Attempt], set[Outcome]], str]
-] = {
+_ADVICE_OF_METHOD: dict[str, Callable[[str, list[Outcome]], str]] = {
     "publickey": _publickey_advice,
     "password": _password_advice,
     "keyboard-interactive": _interactive_advice,
@@ -344,7 +333,9 @@ class Recorder:
             outcome=outcome,
             reason=reason,
             server_methods=None if methods is None else _shown(methods),
-            **{f"{p}_seconds": spent for p, spent in self._open.seconds.items()},
+            server_seconds=self._open.seconds.get("server", 0.0),
+            agent_seconds=self._open.seconds.get("agent", 0.0),
+            person_seconds=self._open.seconds.get("person", 0.0),
         )
         self._open = None
         self._attempts.append(ended)
