@@ -16,9 +16,10 @@ from collections.abc import Sequence
 
 from twisted.conch import error as conch_error
 from twisted.internet import error as internet_error
+from twisted.internet.defer import CancelledError
 from twisted.python.filepath import FilePath
 
-from conch_auth.display import printable
+from conch_auth.display import printable, text
 from conch_auth.report import AuthReport
 
 
@@ -67,7 +68,7 @@ class TrivialAuthenticationRefused(AuthenticationFailed):
     """
 
 
-class AuthenticationCancelled(AuthenticationFailed):
+class AuthenticationCancelled(AuthenticationFailed, CancelledError):
     """
     The login was cancelled on this side.
     """
@@ -111,6 +112,27 @@ class ServerDisconnected(ConnectionLost):
         return told if self.report is None else f"{told}\n{self.report}"
 
 
+class NotSSH(ConnectionLost):
+    """
+    The server did not name an SSH version (RFC 4253, section 4.2): it speaks
+    another protocol, or turned the connection away before it began.
+
+    @ivar said: what it sent instead, as it came.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__()
+        self.said = said
+
+    def __str__(self) -> str:
+        said = printable(self.said.strip(), limit=400)
+        told = f"it said: {said}" if said else "it said nothing"
+        return (
+            f"the server did not begin to speak SSH; {told}. "
+            "Check the host and the port, or try again later"
+        )
+
+
 class ProtocolError(LoginError):
     """
     The server sent what the protocol forbids.
@@ -152,6 +174,32 @@ class UnexpectedMessage(ProtocolError):
         self.state = state
 
 
+class NoCommonAlgorithm(ProtocolError):
+    """
+    The two sides share no algorithm of a kind, so no connection can be made
+    (RFC 4253, section 7.1).
+
+    @ivar kind: what the algorithms are for, in words.
+    @ivar offered: the names that the server offered.
+    @ivar supported: the names that this side offered.
+    """
+
+    def __init__(
+        self, kind: str, offered: Sequence[bytes], supported: Sequence[bytes]
+    ) -> None:
+        super().__init__(
+            f"no common {kind}: the server offers {_names(offered)}, "
+            f"this side {_names(supported)}"
+        )
+        self.kind = kind
+        self.offered = tuple(offered)
+        self.supported = tuple(supported)
+
+
+def _names(algorithms: Sequence[bytes]) -> str:
+    return printable(text(b", ".join(algorithms)), limit=400) or "none"
+
+
 class UnusableAnswer(Exception):
     """
     An override or a callback gave an answer that cannot be used.
@@ -173,6 +221,25 @@ class NoAnswer(UnusableAnswer):
     """
     An override or a callback did not answer in time.
     """
+
+
+class LimitReached(Exception):
+    """
+    A bound that keeps a login from going on for ever was reached.
+
+    @ivar what: what there was too much of.
+    @ivar attribute: the attribute of the service that holds the bound.
+    @ivar limit: its value.
+    """
+
+    def __init__(self, what: str, attribute: str, limit: int) -> None:
+        super().__init__(what, attribute, limit)
+        self.what = what
+        self.attribute = attribute
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"too many {self.what} ({self.attribute} is {self.limit})"
 
 
 class TransportNotSecure(Exception):
