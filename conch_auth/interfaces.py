@@ -37,6 +37,103 @@ class IHostKeyPolicy(Interface):
         """
 
 
+class IUserAuthService(Interface):
+    """
+    What a method may ask of its service.  The questions are the owner's to
+    answer: L{conch_auth.userauth.SSHUserAuthClient} says what each means.
+    """
+
+    transport: Any = Attribute("The Conch transport.")
+    user: bytes = Attribute("The user name.")
+    instance: Any = Attribute("The service that is to follow.")
+    signatureAlgorithm: bytes | None = Attribute("What is being signed with.")
+    signatureAlgorithms: Sequence[bytes] = Attribute("What is allowed.")
+    lastPublicKey: Any = Attribute("The key that was offered last.")
+    triedPublicKeys: list[Any] = Attribute("Every key that was looked at.")
+    maxAttempts: int = Attribute("Requests in one login.")
+    maxPasswordAttempts: int = Attribute("Passwords in a row.")
+    maxInteractiveAttempts: int = Attribute("Exchanges in a row.")
+    maxRounds: int = Attribute("Rounds in an exchange.")
+    maxPrompts: int = Attribute("Prompts in a round.")
+
+    def askForAuth(kind: bytes, extraData: bytes) -> None:
+        """
+        Send a USERAUTH_REQUEST.
+        """
+
+    def sendUserAuth(message: Any) -> None:
+        """
+        Send a message that carries on the last request.
+        """
+
+    def incoming(message: type[Any], payload: bytes) -> Any:
+        """
+        The server's message.
+
+        @raise conch_auth.errors.ProtocolError: where it is none.
+        """
+
+    def tryNextMethod() -> None:
+        """
+        Go on with the methods that come after this one.
+        """
+
+    def transportIsSecure() -> bool:
+        """
+        Whether a secret may be sent.
+        """
+
+    def serverSignatureAlgorithms() -> Sequence[bytes]:
+        """
+        The server's C{server-sig-algs}; empty where it sent none.
+        """
+
+    def informationReceived(name: bytes, instruction: bytes) -> None:
+        """
+        The server has shown text and asks nothing.
+        """
+
+    def passwordChangeFailed() -> None:
+        """
+        The server did not take a new password.
+        """
+
+    def _ebAuth(ignored: Any, *args: Any) -> None:
+        """
+        The attempt that runs has failed on this side.
+        """
+
+    def _cbGetPublicKey(publicKey: Any) -> Any:
+        """
+        A public key was got.
+        """
+
+    def _cbSignedData(signedData: Any) -> None:
+        """
+        A signature was got.
+        """
+
+    def _cbPassword(password: Any) -> None:
+        """
+        A password was got.
+        """
+
+    def _setOldPass(op: Any) -> None:
+        """
+        The old password was got.
+        """
+
+    def _setNewPass(np: Any) -> None:
+        """
+        The new password was got.
+        """
+
+    def _cbGenericAnswers(responses: Any) -> None:
+        """
+        The answers to a round were got.
+        """
+
+
 class IOfferedKey(Interface):
     """
     A public key that C{getPublicKey} may return: Conch's C{Key} is one.

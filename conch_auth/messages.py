@@ -9,10 +9,12 @@ one.  Every secret is left out of C{repr}.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 from conch_auth import names
 from conch_auth._wire import Reader, boolean, name_list, string, uint32
+
+_M = TypeVar("_M", bound="Message")
 
 
 class Message:
@@ -27,7 +29,7 @@ class Message:
     title: ClassVar[str]
 
     @classmethod
-    def parse(cls, payload: bytes) -> Message:
+    def parse(cls: type[_M], payload: bytes) -> _M:
         """
         @raise conch_auth.errors.MalformedMessage: where C{payload} is not
             exactly one message.
@@ -38,7 +40,7 @@ class Message:
         return message
 
     @classmethod
-    def _read(cls, reader: Reader) -> Message:
+    def _read(cls: type[_M], reader: Reader) -> _M:
         raise NotImplementedError
 
     def build(self) -> bytes:
@@ -55,6 +57,12 @@ class MethodRequest:
 
     def build(self) -> bytes:
         raise NotImplementedError
+
+    def without_secrets(self) -> MethodRequest:
+        """
+        The request as it may be remembered once it was sent.
+        """
+        return self
 
 
 # RFC 4252, section 5.2
@@ -103,6 +111,9 @@ class PublicKeyRequest(MethodRequest):
     def signed_with(self, signature: bytes) -> PublicKeyRequest:
         return replace(self, signature=signature)
 
+    def without_secrets(self) -> PublicKeyRequest:
+        return self if self.signature is None else self.signed_with(b"")
+
 
 # RFC 4252, section 8
 @dataclass(frozen=True)
@@ -119,7 +130,12 @@ class PasswordRequest(MethodRequest):
     def build(self) -> bytes:
         if self.new_password is None:
             return boolean(False) + string(self.password)
-        return boolean(True) + string(self.password) + string(self.new_password)
+        # Every value but 0 is TRUE (RFC 4251, section 5); Conch has always put
+        # 0xff here, and its tests look for it.
+        return b"\xff" + string(self.password) + string(self.new_password)
+
+    def without_secrets(self) -> PasswordRequest:
+        return PasswordRequest(b"", None if self.new_password is None else b"")
 
 
 # RFC 4256, section 3.1
@@ -148,6 +164,9 @@ class OtherRequest(MethodRequest):
 
     def build(self) -> bytes:
         return self.data
+
+    def without_secrets(self) -> OtherRequest:
+        return OtherRequest(self.method)
 
 
 _REQUESTS: dict[

@@ -72,6 +72,8 @@ SIGNATURE_ALGORITHMS = (
     b"ssh-dss",
 )
 
+#: Methods of one list that are looked at: more than have ever been registered.
+MAX_METHODS = 64
 #: Requests sent in one login.  More than an agent filled by hand can hold keys;
 #: few enough that a server which refuses for ever is left within seconds.
 MAX_ATTEMPTS = 1024

@@ -1,0 +1,394 @@
+"""
+Everything that is true of one login, and of no other.
+
+A service may be started again, on a new connection or by a subclass that was
+written for another base class; what it knew of the login before is then gone
+with the L{Conversation} that held it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+from twisted.python import failure
+
+from conch_auth import names
+from conch_auth._deadlines import Deadlines
+from conch_auth._states import State, after_reply, after_request
+from conch_auth.algorithms import key_type_of
+from conch_auth.display import printable
+from conch_auth.errors import (
+    LimitReached,
+    ProtocolError,
+    TransportNotSecure,
+    UnexpectedMessage,
+    UnusableAnswer,
+)
+from conch_auth.messages import (
+    Banner,
+    Failure,
+    KeyboardInteractiveRequest,
+    Message,
+    MethodRequest,
+    NoneRequest,
+    PasswordRequest,
+    PublicKeyRequest,
+    Success,
+)
+from conch_auth.report import KeyIdentity, Outcome, Party, Recorder
+
+
+class Superseded(Exception):
+    """
+    The login went on, or ended, before an answer came.
+    """
+
+
+class Question:
+    """
+    Something that the owner was asked, until it is answered or dropped.
+    """
+
+    def __init__(self, name: str, party: Party) -> None:
+        self.name = name
+        self.party: Party = party
+        self.answered: Deferred[Any] = Deferred()
+        self.asked: Deferred[Any] | None = None
+
+    def fail(self, error: Exception) -> None:
+        """
+        The answer is not waited for any more: whoever makes it is told by a
+        cancellation, whoever wants it by C{error}.
+        """
+        asked, self.asked = self.asked, None
+        try:
+            if asked is not None:
+                asked.cancel()
+        finally:
+            self.answered.errback(error)
+
+
+class Conversation:
+    """
+    The state, the outstanding request, the pending question and the waiters of
+    one login.
+
+    @ivar state: the L{State}.
+    @ivar request: what was last asked for, without secrets.
+    @ivar proof: what the request and its responses prove so far, in words.
+    @ivar server_methods: the methods that the server last listed; C{None}
+        before it listed any.
+    @ivar stage: how many factors the server has accepted.
+    @ivar spent_keys: why a key is not to be offered again, by its blob.
+    @ivar sources: where a key came from, by its blob.
+    @ivar methods: the method objects, by name.
+    @ivar admitted: the payload that was let in by the door, and its message.
+    """
+
+    _log = Logger()
+
+    def __init__(self, recorder: Recorder, deadlines: Deadlines) -> None:
+        self.recorder = recorder
+        self.state = State.CHOOSING
+        self.request: MethodRequest | None = None
+        self.proof: str | None = None
+        self.proved = False
+        self.server_methods: tuple[bytes, ...] | None = None
+        self.stage = 0
+        self.requests = 0
+        self.failures = 0
+        self.spent_keys: dict[bytes, str] = {}
+        self.told_of: set[KeyIdentity] = set()
+        self._accepted_keys: dict[bytes, str] = {}
+        self.sources: dict[bytes, str] = {}
+        self.methods: dict[bytes, Any] = {}
+        self.admitted: tuple[bytes, Message] | None = None
+        self._deadlines = deadlines
+        self._question: Question | None = None
+        self.last_question = ""
+        self._actions: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._running = False
+        self._waiters: list[Deferred[Any]] = []
+        self._result: Any = None
+        self._settled = False
+
+    @property
+    def ended(self) -> bool:
+        return self.state in (State.SUCCEEDED, State.ENDED)
+
+    @property
+    def asked_for(self) -> bytes | None:
+        """
+        The method whose request is outstanding or being carried on.
+        """
+        return self.request.method if self.request is not None else None
+
+    def run(self, action: Callable[..., object], *arguments: Any) -> None:
+        """
+        Do C{action} now or, from within another one, when that is done.
+
+        A peer that replies within the very call that sends to it would
+        otherwise make every request nest inside the one before.
+        """
+        self._actions.append((action, arguments))
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._actions:
+                action, arguments = self._actions.popleft()
+                action(*arguments)
+        finally:
+            self._running = False
+            self._actions.clear()
+
+    def wait(self, party: Party | None) -> None:
+        """
+        From now on C{party} is waited for, or nobody.
+        """
+        self.recorder.wait(party)
+        self._deadlines.wait(party)
+
+    def ask(
+        self, party: Party, name: str, question: Callable[..., Any], *arguments: Any
+    ) -> Deferred[Any]:
+        """
+        Ask the owner.
+
+        @param party: who is waited for meanwhile.
+        @param name: the question's name, for errors.
+        @return: the answer, in the same call where the owner gave it so; or
+            the owner's failure; or L{Superseded}.
+        """
+        self.drop_question()
+        pending = self._question = Question(name, party)
+        self.last_question = name
+        self.wait(party)
+        asked = pending.asked = maybeDeferred(question, *arguments)
+        asked.addBoth(self._answered, pending)
+        return pending.answered
+
+    def _answered(self, answer: Any, pending: Question) -> None:
+        if pending is not self._question:
+            self._log.debug("late answer to {question} dropped", question=pending.name)
+            return
+        self._question = None
+        self.wait(None)
+        pending.answered.callback(answer)
+
+    def drop_question(self, error: Exception | None = None) -> None:
+        """
+        No answer is wanted any more.
+
+        @param error: what whoever wanted it is told, if not L{Superseded}.
+        """
+        pending, self._question = self._question, None
+        if pending is not None:
+            self.wait(None)
+            pending.fail(error or Superseded())
+
+    def sending(self, request: MethodRequest) -> None:
+        """
+        C{request} leaves now.
+        """
+        self.drop_question()
+        if not self._goes_on_with(request):
+            self.recorder.begin(request.method, **self._known_of(request))
+        self.proof = _proof_in(request)
+        self.request = request.without_secrets()
+        self.state = after_request(request)
+        self.requests += 1
+        self.awaiting_reply()
+
+    def responding(self, proof: str | None) -> None:
+        """
+        A message that carries on the outstanding request leaves now.
+        """
+        self.proof = proof or self.proof
+        self.state = State.INTERACTIVE_SENT
+        self.awaiting_reply()
+
+    def awaiting_reply(self) -> None:
+        self.recorder.sent()
+        self.wait("server")
+
+    def _goes_on_with(self, request: MethodRequest) -> bool:
+        """
+        Whether C{request} belongs to the attempt that runs already.
+        """
+        attempt = self.recorder.attempt
+        if attempt is None or request.method != self.asked_for:
+            return False
+        if isinstance(request, PublicKeyRequest):
+            before = self.request
+            assert isinstance(before, PublicKeyRequest)
+            if request.signature is None or request.blob != before.blob:
+                return False
+            self.recorder.note(algorithm=request.algorithm.decode("ascii", "replace"))
+            return True
+        return self.state is State.CHANGING
+
+    def _known_of(self, request: MethodRequest) -> dict[str, Any]:
+        if not isinstance(request, PublicKeyRequest):
+            return {}
+        return {
+            "key": KeyIdentity.of(key_type_of(request), request.blob),
+            "algorithm": request.algorithm.decode("ascii", "replace"),
+            "source": self.sources.get(request.blob),
+        }
+
+    def received(self, message: Message) -> None:
+        """
+        C{message} has come.  Whether it may is judged at the door; where a test
+        or a subclass hands it in by itself, the login goes on as if it may.
+        """
+        if isinstance(message, Banner):
+            return
+        try:
+            self.state = after_reply(self.state, type(message))
+        except UnexpectedMessage:
+            self.state = State.CHOOSING
+        self.drop_question()
+        self.wait(None)
+        if isinstance(message, Failure):
+            self._method_answered(message)
+        elif isinstance(message, Success):
+            self._factor_accepted("accepted", None)
+
+    def _method_answered(self, message: Failure) -> None:
+        methods = self.server_methods = usable_methods(message.methods)
+        self.recorder.server_methods(methods)
+        if message.partial:
+            self._factor_accepted("partial", methods)
+            return
+        reason = ""
+        if isinstance(self.request, PublicKeyRequest):
+            self.spent_keys[self.request.blob] = "it was refused before"
+            if self.request.signature is not None:
+                reason = "the server knows the key and did not accept its signature"
+        self.recorder.end("refused", reason, methods)
+
+    def _factor_accepted(
+        self, outcome: Outcome, methods: tuple[bytes, ...] | None
+    ) -> None:
+        """
+        What was refused before may be accepted as the next factor; what was
+        accepted is not.
+        """
+        self.recorder.end(outcome, methods=methods)
+        if self.proof is not None:
+            self.recorder.proved(self.proof)
+            self.proved = True
+        if isinstance(self.request, PublicKeyRequest):
+            self._accepted_keys[self.request.blob] = "it was accepted before"
+        self.spent_keys = dict(self._accepted_keys)
+        self.stage += 1
+
+    @property
+    def password_changed(self) -> bool:
+        """
+        Whether the request was to change a password.
+        """
+        request = self.request
+        return (
+            isinstance(request, PasswordRequest) and request.new_password is not None
+        )
+
+    def attempt_failed(self, failure: object) -> None:
+        """
+        The attempt that runs is given up on this side.
+        """
+        self.failures += 1
+        self.recorder.end("failed", self._in_words(failure))
+
+    def could_not_start(self, method: bytes, failure: failure.Failure) -> None:
+        """
+        An attempt of C{method} failed before anything was sent.
+        """
+        self.recorder.skip(method, "failed", self._in_words(failure))
+
+    def _in_words(self, reason: object) -> str:
+        """
+        A failure as a report may tell it: the text of a foreign error may hold
+        a secret, so only its type is told.
+        """
+        if not isinstance(reason, failure.Failure):
+            return ""
+        error = reason.value
+        if isinstance(error, _OWN_ERRORS):
+            return str(error)
+        if isinstance(error, NotImplementedError):
+            return f"{self.last_question} is not provided"
+        if isinstance(error, OSError):
+            return f"{self.last_question} failed: {printable(str(error))}"
+        return f"{self.last_question} raised {type(error).__name__}"
+
+    def finish(self, succeeded: bool, ending: str = "") -> None:
+        """
+        The login is over: nothing is pending afterwards.
+        """
+        self.state = State.SUCCEEDED if succeeded else State.ENDED
+        self._actions.clear()
+        self.wait(None)
+        self.recorder.finish(succeeded, ending)
+        self.drop_question()
+        self.methods.clear()
+
+    def when_settled(self, canceller: Callable[[Deferred[Any]], None]) -> Deferred[Any]:
+        """
+        Fires with what L{settle} is given.
+        """
+        waiter: Deferred[Any] = Deferred(canceller)
+        if self._settled:
+            waiter.callback(self._result)
+        else:
+            self._waiters.append(waiter)
+        return waiter
+
+    def settle(self, result: Any) -> None:
+        """
+        Fire every waiter, once.
+
+        @param result: the report, or a failure.
+        """
+        if self._settled:
+            return
+        self._settled, self._result = True, result
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.called:
+                waiter.callback(result)
+
+
+#: Their texts are ours and hold no secret.
+_OWN_ERRORS = (LimitReached, ProtocolError, TransportNotSecure, UnusableAnswer)
+
+
+def usable_methods(listed: Iterable[bytes]) -> tuple[bytes, ...]:
+    """
+    The methods that a server may mean, each once, in its order.
+    """
+    usable = (name for name in listed if names.is_method_name(name))
+    return tuple(islice(dict.fromkeys(usable), names.MAX_METHODS))
+
+
+def _proof_in(request: MethodRequest) -> str | None:
+    """
+    What C{request} proves by itself, in words.  A keyboard-interactive request
+    proves nothing before an answer is given.
+    """
+    method = request.method.decode("ascii", "replace")
+    if isinstance(request, NoneRequest | KeyboardInteractiveRequest):
+        return None
+    if isinstance(request, PublicKeyRequest):
+        if request.signature is None:
+            return None
+        return f"{method} with {KeyIdentity.of(key_type_of(request), request.blob)}"
+    if isinstance(request, PasswordRequest) and request.new_password is not None:
+        return f"{method}, which was changed"
+    return method

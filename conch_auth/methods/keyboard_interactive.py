@@ -1,0 +1,84 @@
+"""
+The C{keyboard-interactive} method (RFC 4256).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from conch_auth import names
+from conch_auth.errors import LimitReached, UnusableAnswer
+from conch_auth.messages import InfoRequest, InfoResponse, KeyboardInteractiveRequest
+from conch_auth.methods._base import Method
+from conch_auth.methods.password import as_bytes
+
+
+class KeyboardInteractive(Method):
+    """
+    Passes the server's questions to the owner, round after round.
+    """
+
+    name = names.KEYBOARD_INTERACTIVE
+    _rounds: int | None = None
+
+    async def _start(self) -> bool:
+        if self._rounds == 0:
+            # The server lists the method and never asks anything.
+            self.give_up()
+        if self.exhausted(self.service.maxInteractiveAttempts):
+            return False
+        submethods = await self.ask("person", "getSubmethods")
+        if submethods is None:
+            self.has_nothing("it is not wanted here")
+            return False
+        self.count_try()
+        self._rounds = 0
+        request = KeyboardInteractiveRequest(
+            submethods=as_bytes("getSubmethods", submethods)
+        )
+        self.service.askForAuth(self.name, request.build())
+        return True
+
+    def replied(self, payload: bytes) -> None:
+        """
+        INFO_REQUEST: a round of questions.
+        """
+        request = self._incoming(InfoRequest, payload)
+        if request is not None:
+            self._rounds = (self._rounds or 0) + 1
+            self._go_on(self._answer(request))
+
+    async def _answer(self, request: InfoRequest) -> None:
+        self._check_bounds(request)
+        if request.prompts:
+            answers = await self.ask(
+                "person",
+                "getGenericAnswers",
+                request.name,
+                request.instruction,
+                [tuple(prompt) for prompt in request.prompts],
+            )
+        else:
+            self.service.informationReceived(request.name, request.instruction)
+            answers = ()
+        if answers is None:
+            raise UnusableAnswer("getGenericAnswers", "gave no answers")
+        self.service._cbGenericAnswers(answers)
+
+    def _check_bounds(self, request: InfoRequest) -> None:
+        rounds, prompts = self.service.maxRounds, self.service.maxPrompts
+        if self._rounds is not None and self._rounds > rounds:
+            raise LimitReached("rounds of questions", "maxRounds", rounds)
+        if len(request.prompts) > prompts:
+            raise LimitReached("questions at once", "maxPrompts", prompts)
+
+    def respond(self, answers: Iterable[Any]) -> None:
+        """
+        Send the answers to a round (RFC 4256, section 3.4).
+        """
+        if isinstance(answers, str | bytes):
+            raise UnusableAnswer("getGenericAnswers", "gave one text, not a list")
+        self.service.sendUserAuth(
+            InfoResponse(tuple(as_bytes("getGenericAnswers", a) for a in answers))
+        )

@@ -1,0 +1,170 @@
+"""
+The C{publickey} method (RFC 4252, section 7; RFC 8332).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from conch_auth import algorithms, names, signing
+from conch_auth._conversation import Superseded
+from conch_auth.errors import UnusableAnswer
+from conch_auth.messages import PublicKeyOk, PublicKeyRequest
+from conch_auth.methods._base import Method
+from conch_auth.report import KeyIdentity
+
+
+class PublicKey(Method):
+    """
+    Offers key after key, and signs with the one that the server would take.
+    """
+
+    name = names.PUBLICKEY
+    # Whether the key that was last looked at was left out.
+    _passed_over = False
+    # What is to be signed, once the server has taken a key.
+    _wanted: PublicKeyRequest | None = None
+
+    def start(self) -> Deferred[bool]:
+        """
+        Offer the next key.
+
+        @return: C{True} once a key was sent, C{False} when there is none.
+        """
+        return Deferred.fromCoroutine(self._begin())
+
+    async def _start(self) -> bool:
+        if self.given_up:
+            return False
+        # The bound is for an owner that offers the same key for ever.
+        for _ in range(self.service.maxAttempts):
+            self._passed_over = False
+            answer = await self._next_key()
+            offered = await maybeDeferred(self.service._cbGetPublicKey, answer)
+            if offered or not self._passed_over:
+                return bool(offered)
+        return False
+
+    async def _next_key(self) -> Any:
+        try:
+            return await self.ask("agent", "getPublicKey")
+        except Superseded:
+            raise
+        except Exception:
+            return Failure()
+
+    def offer(self, answer: Any) -> bool:
+        """
+        Ask the server whether a key would do (RFC 4252, section 7).
+
+        @param answer: what C{getPublicKey} gave: a key, C{None} or a failure.
+        @return: whether a request was sent.
+        """
+        if answer is None:
+            self.has_nothing("no key was offered")
+            return False
+        if isinstance(answer, Failure) or not _is_key(answer):
+            self._cannot_offer(answer)
+            return False
+        self.service.lastPublicKey = answer
+        self.service.triedPublicKeys.append(answer)
+        key_type, blob = answer.sshType(), answer.blob()
+        choice = algorithms.choose_signature(
+            key_type,
+            self.service.signatureAlgorithms,
+            self.service.serverSignatureAlgorithms(),
+        )
+        if choice.algorithm is None or blob in self.conversation.spent_keys:
+            self._pass_over(answer, choice.reason)
+            return False
+        self.conversation.sources[blob] = _source_of(answer)
+        request = PublicKeyRequest(choice.algorithm, blob)
+        self.service.askForAuth(self.name, request.build())
+        return True
+
+    def _cannot_offer(self, answer: Any) -> None:
+        """
+        Conch's own getPublicKey may fail to say that it has no more keys, so
+        this is no reason to stop; but it is not asked again.
+        """
+        if not isinstance(answer, Failure):
+            problem = f"gave {type(answer).__name__}, which is not a public key"
+            answer = Failure(UnusableAnswer("getPublicKey", problem))
+        self.give_up()
+        self.conversation.could_not_start(self.name, answer)
+
+    def _pass_over(self, key: Any, reason: str) -> None:
+        """
+        Leave a key out, and say why, but once only.
+        """
+        self._passed_over = True
+        key_type, blob = key.sshType(), key.blob()
+        reason = self.conversation.spent_keys.get(blob, reason)
+        identity = KeyIdentity.of(key_type, blob)
+        if identity not in self.conversation.told_of:
+            self.conversation.told_of.add(identity)
+            self.conversation.recorder.skip(
+                self.name, "skipped", reason, key=identity, source=_source_of(key)
+            )
+
+    def replied(self, payload: bytes) -> None:
+        """
+        PK_OK: the server would take the key that was offered.
+        """
+        if self._incoming(PublicKeyOk, payload) is not None:
+            asked = self.conversation.request
+            assert isinstance(asked, PublicKeyRequest)
+            self._wanted = asked
+            self._go_on(self._sign())
+
+    def _step_failed(self, failure: Failure) -> None:
+        # One key that cannot sign is no reason to leave out the next.
+        if not failure.check(Superseded):
+            self.service._ebAuth(failure)
+
+    async def _sign(self) -> None:
+        service, wanted = self.service, self._wanted
+        assert wanted is not None
+        service.signatureAlgorithm = wanted.algorithm
+        data = signing.data_to_sign(
+            service.transport.sessionID, service.user, service.instance.name, wanted
+        )
+        # Whatever becomes of it, the key is not offered again for this factor.
+        self.conversation.spent_keys[wanted.blob] = "it gave no signature before"
+        signature = await self.ask("agent", "signData", service.lastPublicKey, data)
+        service.signatureAlgorithm = None
+        if signature is None:
+            raise UnusableAnswer("signData", "gave no signature")
+        service._cbSignedData(signature)
+
+    def signed(self, signature: Any) -> None:
+        """
+        Send the signature; or, where the signer can make none but an older
+        kind that the server allows as well, ask it for that kind by name.
+        """
+        wanted = self._wanted
+        assert wanted is not None
+        made = signing.algorithm_of(signature)
+        if made != wanted.algorithm and algorithms.may_fall_back(
+            made,
+            algorithms.key_type_of(wanted),
+            self.service.signatureAlgorithms,
+            self.service.serverSignatureAlgorithms(),
+        ):
+            self._wanted = replace(wanted, algorithm=made)
+            self._go_on(self._sign())
+            return
+        request = wanted.signed_with(signature)
+        self.service.askForAuth(self.name, request.build())
+
+
+def _is_key(answer: Any) -> bool:
+    return hasattr(answer, "sshType") and hasattr(answer, "blob")
+
+
+def _source_of(key: Any) -> str:
+    return str(getattr(key, "source", "getPublicKey"))

@@ -1,0 +1,58 @@
+"""
+The bytes that a key signs, and the signature that comes back.
+"""
+
+from __future__ import annotations
+
+from conch_auth._wire import Reader, string
+from conch_auth.display import printable, text
+from conch_auth.errors import MalformedMessage, UnusableAnswer
+from conch_auth.messages import PublicKeyRequest, UserAuthRequest
+
+
+def data_to_sign(
+    session_id: bytes, user: bytes, service: bytes, request: PublicKeyRequest
+) -> bytes:
+    """
+    The session identifier and the signed request up to its signature (RFC
+    4252, section 7).
+    """
+    whole = UserAuthRequest(user, service, request)
+    return (
+        string(session_id)
+        + bytes((whole.number,))
+        + whole.head()
+        + request.unsigned()
+    )
+
+
+def algorithm_of(signature: object) -> bytes:
+    """
+    The algorithm that a signature says it was made with (RFC 4253, section
+    6.6).
+
+    @raise UnusableAnswer: where it is not a signature at all.
+    """
+    if not isinstance(signature, bytes):
+        raise UnusableAnswer("signData", f"gave {type(signature).__name__}, not bytes")
+    try:
+        return Reader(signature, "signature").string()
+    except MalformedMessage as error:
+        raise UnusableAnswer("signData", f"gave a {error.problem}") from None
+
+
+def check_signature(request: PublicKeyRequest) -> None:
+    """
+    The algorithm inside a signature must be the one that its request names.
+
+    @raise UnusableAnswer: where it is not; such a request is never sent.
+    """
+    if request.signature is None:
+        return
+    made = algorithm_of(request.signature)
+    if made != request.algorithm:
+        raise UnusableAnswer(
+            "signData",
+            f"signed with {printable(text(made), limit=64)} where "
+            f"{printable(text(request.algorithm))} was asked for",
+        )

@@ -1,0 +1,674 @@
+"""
+The C{ssh-userauth} service of a client.
+
+L{SSHUserAuthClient} takes the place of Conch's class of that name: what a
+subclass may override, call or read there works here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from twisted.conch.ssh.service import SSHService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from conch_auth import _transports, algorithms, errors, messages, names, signing
+from conch_auth._conversation import Conversation
+from conch_auth._deadlines import Deadlines
+from conch_auth._states import State, after_reply
+from conch_auth._wire import string
+from conch_auth.display import text
+from conch_auth.interfaces import IUserAuthService
+from conch_auth.messages import Message
+from conch_auth.methods import KeyboardInteractive, Method, Password, PublicKey
+from conch_auth.names import (
+    MSG_USERAUTH_BANNER,
+    MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_INFO_REQUEST,
+    MSG_USERAUTH_INFO_RESPONSE,
+    MSG_USERAUTH_PASSWD_CHANGEREQ,
+    MSG_USERAUTH_PK_OK,
+    MSG_USERAUTH_REQUEST,
+    MSG_USERAUTH_SUCCESS,
+)
+from conch_auth.questions import Questions
+from conch_auth.report import AuthReport, Banner, Party, Recorder
+
+__all__ = [
+    "MSG_USERAUTH_BANNER",
+    "MSG_USERAUTH_FAILURE",
+    "MSG_USERAUTH_INFO_REQUEST",
+    "MSG_USERAUTH_INFO_RESPONSE",
+    "MSG_USERAUTH_PASSWD_CHANGEREQ",
+    "MSG_USERAUTH_PK_OK",
+    "MSG_USERAUTH_REQUEST",
+    "MSG_USERAUTH_SUCCESS",
+    "SSHUserAuthClient",
+]
+
+_M = TypeVar("_M", bound=Message)
+_T = TypeVar("_T", bound=Method)
+
+
+@implementer(IUserAuthService)
+class SSHUserAuthClient(Questions):
+    """
+    Logs a user in, by whatever its owner can offer and the server accepts.
+
+    What a subclass may answer, be told and set is in L{Questions}.
+
+    @ivar user: the user name, bytes.
+    @ivar instance: the service to start once the login is complete.
+    @ivar authenticatedWith: the methods that were accepted as a factor.
+    @ivar triedPublicKeys: every public key that was looked at.
+    @ivar lastPublicKey: the last of them.
+    @ivar lastAuth: the method that was last asked for.
+    """
+
+    name = b"ssh-userauth"
+    protocolMessages = {
+        MSG_USERAUTH_REQUEST: "MSG_USERAUTH_REQUEST",
+        MSG_USERAUTH_FAILURE: "MSG_USERAUTH_FAILURE",
+        MSG_USERAUTH_SUCCESS: "MSG_USERAUTH_SUCCESS",
+        MSG_USERAUTH_BANNER: "MSG_USERAUTH_BANNER",
+        MSG_USERAUTH_PK_OK: "MSG_USERAUTH_PK_OK",
+    }
+
+    transport: Any = None
+    lastAuth: bytes = b""
+    lastPublicKey: Any = None
+    authenticatedWith: list[bytes]
+    triedPublicKeys: list[Any]
+    _oldPass: Any = None
+    _newPass: Any = None
+    _current: Conversation | None = None
+    _disconnected: tuple[int, str] | None = None
+    _bannerBytes = 0
+    _remaining: Iterator[bytes] = iter(())
+
+    _log = Logger()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> SSHUserAuthClient:
+        # A subclass need not call our __init__ or serviceStarted.
+        self = super().__new__(cls)
+        self.authenticatedWith = []
+        self.triedPublicKeys = []
+        return self
+
+    def __init__(self, user: bytes, instance: SSHService) -> None:
+        self.user = user
+        self.instance = instance
+
+    # What the application may ask.
+
+    def whenAuthenticated(self) -> Deferred[AuthReport]:
+        """
+        Wait for the end of the login.
+
+        @return: a Deferred of its own for each call, which fires with the
+            L{AuthReport}, or errbacks with an
+            L{AuthenticationFailed<conch_auth.errors.AuthenticationFailed>},
+            L{ProtocolError<conch_auth.errors.ProtocolError>} or
+            L{ConnectionLost<conch_auth.errors.ConnectionLost>}, each of which
+            has C{report}.  Cancelling it ends the login.
+        """
+        return self._conversation.when_settled(self._cancelled)
+
+    @property
+    def report(self) -> AuthReport:
+        """
+        What has happened so far; once the login is over, all of it.
+        """
+        return self._conversation.recorder.snapshot()
+
+    # Starting and ending.
+
+    @property
+    def _conversation(self) -> Conversation:
+        if self._current is None:
+            self._current = self._newConversation()
+        return self._current
+
+    def _newConversation(self) -> Conversation:
+        recorder = Recorder(self.user, self.instance.name, None, self._seconds)
+        deadlines = Deadlines(
+            self._limitingClock, self._limitOf, self.loginTimeout, self._timeIsOver
+        )
+        return Conversation(recorder, deadlines)
+
+    def serviceStarted(self) -> None:
+        """
+        Ask which methods there are.  A login that has succeeded stays as it
+        is: a transport may request the service again after a key exchange.
+        """
+        if self._current is not None and self._current.ended:
+            if self._current.state is State.SUCCEEDED:
+                return
+            self._current = None
+        self.authenticatedWith = []
+        self.triedPublicKeys = []
+        self.lastPublicKey = None
+        self._bannerBytes = 0
+        self._disconnected = None
+        self.askForAuth(names.NONE, b"")
+
+    def serviceStopped(self) -> None:
+        """
+        The connection was lost, or another service takes over.  Nothing is
+        pending afterwards.  A subclass that overrides this calls it.
+        """
+        conversation = self._conversation
+        if conversation.ended:
+            return
+        if self._disconnected is not None:
+            code, said = self._disconnected
+            conversation.finish(False, "the server ended the connection")
+            error: errors.LoginError = errors.ServerDisconnected(
+                code, said, self.report
+            )
+        else:
+            conversation.finish(False, "the connection was lost")
+            error = errors.ConnectionLost(self.report)
+        conversation.settle(Failure(error))
+
+    def disconnectReceived(self, code: int, description: str) -> None:
+        """
+        The server said why it will end the connection (RFC 4253, section
+        11.1).
+        """
+        self._disconnected = code, description
+
+    def requestUnimplemented(self, sequence: int) -> None:
+        """
+        The server does not know a message of ours (RFC 4253, section 11.4).
+        The one whose reply is awaited is then as good as refused.
+        """
+        conversation = self._conversation
+        if conversation.state in (State.CHOOSING, State.SUCCEEDED, State.ENDED):
+            return
+        if conversation.server_methods is None:
+            self._end(errors.ProtocolError("the server knows no authentication"))
+            return
+        self.packetReceived(
+            MSG_USERAUTH_FAILURE,
+            messages.Failure(conversation.server_methods, False).build(),
+        )
+
+    def _cancelled(self, waiter: Deferred[Any]) -> None:
+        self._end(errors.AuthenticationCancelled, "it was cancelled")
+
+    def _end(
+        self,
+        error: errors.LoginError | type[errors.AuthenticationFailed],
+        ending: str = "",
+    ) -> None:
+        """
+        End the login without success, and the connection with it.
+
+        @param error: what whoever waits for the login is told.
+        @param ending: why, in words, where the error itself does not say so.
+        """
+        conversation = self._conversation
+        if conversation.ended:
+            return
+        conversation.finish(False, ending or str(error))
+        if isinstance(error, type):
+            error = error(self.report)
+        else:
+            error.report = self.report
+        try:
+            self.transport.sendDisconnect(*_disconnect_for(error))
+        finally:
+            conversation.settle(Failure(error))
+
+    # Time.
+
+    def _limitingClock(self) -> IReactorTime | None:
+        if self.clock is not None:
+            return self.clock
+        if not _transports.has_exchanged_keys(self.transport):
+            return None
+        from twisted.internet import reactor
+
+        return IReactorTime(reactor)
+
+    def _seconds(self) -> float:
+        clock = self._limitingClock()
+        return time.monotonic() if clock is None else clock.seconds()
+
+    def _limitOf(self, party: Party) -> float | None:
+        return {
+            "server": self.serverTimeout,
+            "agent": self.signTimeout,
+            "person": self.answerTimeout,
+        }[party]
+
+    def _timeIsOver(self, party: Party | None) -> None:
+        if party is None:
+            ending = f"it took longer than {self.loginTimeout:g} seconds"
+            self._end(errors.LoginTimeout, ending)
+        elif party == "server":
+            ending = f"the server did not answer in {self.serverTimeout:g} seconds"
+            self._end(errors.LoginTimeout, ending)
+        else:
+            conversation = self._conversation
+            conversation.drop_question(
+                errors.NoAnswer(
+                    conversation.last_question,
+                    f"did not answer in {self._limitOf(party):g} seconds",
+                )
+            )
+
+    # The door: what the server sends comes in here.
+
+    def packetReceived(self, messageNum: int, packet: bytes) -> Any:
+        """
+        Let in what is legal in the state that the login is in, and pass it to
+        its C{ssh_} method.  What is not legal ends the login with a
+        L{ProtocolError<conch_auth.errors.ProtocolError>}; a number that no
+        server has cause to send is answered with UNIMPLEMENTED.
+        """
+        conversation = self._conversation
+        if conversation.ended:
+            return None
+        try:
+            message = self._admit(messageNum, packet)
+        except errors.ProtocolError as error:
+            self._end(error)
+            return None
+        if message is None:
+            self.transport.sendUnimplemented()
+            return None
+        if isinstance(message, messages.Success) and not self._isProved():
+            self._end(
+                errors.TrivialAuthenticationRefused,
+                "the server reported success without having seen any proof of "
+                "who logs in (allowTrivialAuth accepts that)",
+            )
+            return None
+        conversation.admitted = packet, message
+        self._note(message)
+        try:
+            return SSHService.packetReceived(self, messageNum, packet)
+        finally:
+            conversation.admitted = None
+
+    def _admit(self, number: int, packet: bytes) -> Message | None:
+        """
+        The message, if it is legal now; C{None} where the number is unknown.
+        """
+        conversation = self._conversation
+        if number >= names.FIRST_CONNECTION_MESSAGE:
+            raise errors.UnexpectedMessage(
+                f"message {number}", "before the login was complete"
+            )
+        kind = messages.from_server(number, conversation.asked_for)
+        if kind is None:
+            return None
+        after_reply(conversation.state, kind)
+        return self._parse(kind, packet)
+
+    def _parse(self, kind: type[_M], packet: bytes) -> _M:
+        message = kind.parse(packet)
+        if isinstance(message, messages.PublicKeyOk):
+            asked = self._conversation.request
+            if not (
+                isinstance(asked, messages.PublicKeyRequest)
+                and algorithms.confirms(message, asked)
+            ):
+                raise errors.ProtocolError(
+                    "the server sent USERAUTH_PK_OK for a key or an algorithm that "
+                    "it was not asked about"
+                )
+        return message
+
+    def incoming(self, message: type[_M], payload: bytes) -> _M:
+        """
+        The message in C{payload}: the one that the door has let in or, where a
+        test or a subclass calls an C{ssh_} method itself, what it handed in.
+
+        @raise conch_auth.errors.ProtocolError: where it is no such message.
+        """
+        admitted = self._conversation.admitted
+        if admitted is not None and admitted[0] is payload:
+            assert isinstance(admitted[1], message)
+            return admitted[1]
+        parsed = self._parse(message, payload)
+        self._note(parsed)
+        return parsed
+
+    def _note(self, message: Message) -> None:
+        """
+        A message has come: what it says about the request is so from now on.
+        """
+        conversation = self._conversation
+        changed = conversation.password_changed
+        conversation.received(message)
+        if isinstance(message, messages.Failure) and message.partial:
+            self.authenticatedWith.append(self.lastAuth)
+        if changed and isinstance(message, messages.Failure | messages.Success):
+            if isinstance(message, messages.Success) or message.partial:
+                self.passwordChanged()
+            else:
+                self.passwordChangeFailed()
+
+    def _isProved(self) -> bool:
+        conversation = self._conversation
+        return bool(
+            self.allowTrivialAuth or conversation.proof or conversation.proved
+        )
+
+    def ssh_USERAUTH_SUCCESS(self, packet: bytes) -> None:
+        """
+        The login is complete: start the service that was to follow.
+        """
+        conversation = self._conversation
+        if conversation.ended:
+            return
+        conversation.finish(True)
+        try:
+            self.transport.setService(self.instance)
+        finally:
+            conversation.settle(self.report)
+
+    def ssh_USERAUTH_FAILURE(self, packet: bytes) -> Any:
+        """
+        The server does not accept the request, or wants another factor: try
+        the methods that it lists.
+
+        @return: C{None}, or a Deferred that fires when a request was sent or
+            no method is left.
+        """
+        try:
+            self.incoming(messages.Failure, packet)
+        except errors.ProtocolError:
+            return self._ebAuth(Failure())
+        return self._cbUserauthFailure(None, self._methodsToTry())
+
+    def ssh_USERAUTH_PK_OK(self, packet: bytes) -> Any:
+        """
+        Number 60 has a meaning of its own in each method (RFC 4250, section
+        4.1.1): C{ssh_USERAUTH_PK_OK_} and the name of the last one is called.
+        """
+        suffix = self.lastAuth.replace(b"-", b"_").decode("ascii", "replace")
+        meant = getattr(self, f"ssh_USERAUTH_PK_OK_{suffix}", None)
+        return self._ebAuth(None) if meant is None else meant(packet)
+
+    def ssh_USERAUTH_PK_OK_publickey(self, packet: bytes) -> None:
+        """
+        PK_OK: sign with the key that was offered.
+        """
+        self._method(PublicKey).replied(packet)
+
+    def ssh_USERAUTH_PK_OK_password(self, packet: bytes) -> None:
+        """
+        PASSWD_CHANGEREQ: ask for the old password and a new one.
+        """
+        self._method(Password).replied(packet)
+
+    def ssh_USERAUTH_PK_OK_keyboard_interactive(self, packet: bytes) -> None:
+        """
+        INFO_REQUEST: ask the server's questions.
+        """
+        self._method(KeyboardInteractive).replied(packet)
+
+    def ssh_USERAUTH_BANNER(self, packet: bytes) -> None:
+        """
+        The server has something to be shown (RFC 4252, section 5.4).
+        """
+        try:
+            message = self.incoming(messages.Banner, packet)
+        except errors.ProtocolError:
+            return
+        self._bannerBytes += len(message.message) + len(message.language)
+        if (
+            len(self.report.banners) >= self.maxBanners
+            or self._bannerBytes > self.maxBannerBytes
+        ):
+            return
+        banner = Banner(text(message.message), text(message.language))
+        self._conversation.recorder.banner(banner)
+        delivered = maybeDeferred(self.bannerReceived, banner, banner.language)
+        delivered.addErrback(self._hookFailed, "bannerReceived")
+
+    def _hookFailed(self, failure: Failure, hook: str) -> None:
+        self._log.failure("{hook} failed", failure, hook=hook)
+
+    # The exit: what is sent goes out here.
+
+    def askForAuth(self, kind: bytes, extraData: bytes) -> None:
+        """
+        Send a USERAUTH_REQUEST (RFC 4252, section 5).
+
+        @param kind: the method.
+        @param extraData: what follows its name.
+        """
+        self.lastAuth = kind
+        self._conversation.run(self._sendRequest, kind, extraData)
+
+    def _sendRequest(self, kind: bytes, extraData: bytes) -> None:
+        conversation = self._conversation
+        if conversation.ended:
+            return
+        if conversation.requests >= self.maxAttempts:
+            reached = errors.LimitReached("requests", "maxAttempts", self.maxAttempts)
+            self._end(errors.TooManyAttempts, str(reached))
+            return
+        try:
+            request = messages.method_request(kind, extraData)
+            self._checkRequest(request)
+        except errors.MalformedMessage:
+            request = messages.OtherRequest(kind)
+        except (errors.UnusableAnswer, errors.TransportNotSecure):
+            self._ebAuth(Failure())
+            return
+        conversation.sending(request)
+        head = string(self.user) + string(self.instance.name) + string(kind)
+        self.transport.sendPacket(MSG_USERAUTH_REQUEST, head + extraData)
+
+    def _checkRequest(self, request: messages.MethodRequest) -> None:
+        """
+        Hold back what must never be sent, whoever wants to send it.
+        """
+        if isinstance(request, messages.PasswordRequest):
+            self._checkSecrecy()
+        elif isinstance(request, messages.PublicKeyRequest):
+            signing.check_signature(request)
+
+    def _checkSecrecy(self) -> None:
+        if not self.transportIsSecure():
+            raise errors.TransportNotSecure()
+
+    def sendUserAuth(self, message: messages.InfoResponse) -> None:
+        """
+        Send a message that carries on the outstanding request.
+
+        @raise conch_auth.errors.TransportNotSecure: where it holds a secret
+            and the transport does not protect it.
+        """
+        answered = any(message.answers)
+        if answered:
+            self._checkSecrecy()
+        proof = names.KEYBOARD_INTERACTIVE.decode("ascii") if answered else None
+        self._conversation.run(self._sendMessage, message, proof)
+
+    def _sendMessage(self, message: Message, proof: str | None) -> None:
+        if not self._conversation.ended:
+            self._conversation.responding(proof)
+            self.transport.sendPacket(message.number, message.build())
+
+    def transportIsSecure(self) -> bool:
+        """
+        Whether a secret may be sent (RFC 4252, section 8).
+        """
+        return _transports.protects(self.transport)
+
+    def serverSignatureAlgorithms(self) -> tuple[bytes, ...]:
+        """
+        The server's C{server-sig-algs} (RFC 8308, section 3.1), if it sent
+        them and they were protected; empty otherwise.
+        """
+        return algorithms.server_signature_algorithms(
+            _transports.extensions(self.transport)
+        )
+
+    # Which method is next.
+
+    def _methodsToTry(self) -> Iterator[bytes]:
+        """
+        The methods that the server listed, in the order to try them.
+
+        One that was accepted already is not asked for again, but for
+        publickey: another key may be wanted as another factor.  It comes last
+        then, after what is unused.
+        """
+        order = self.preferredOrder
+        listed = self._conversation.server_methods or ()
+        unused = [name for name in listed if name not in self.authenticatedWith]
+        unused.sort(
+            key=lambda name: order.index(name) if name in order else len(order)
+        )
+        if names.PUBLICKEY in listed and names.PUBLICKEY not in unused:
+            unused.append(names.PUBLICKEY)
+        return iter(unused)
+
+    def _cbUserauthFailure(self, result: Any, iterator: Iterator[bytes]) -> Any:
+        """
+        Try the next method, unless the last one has sent a request.
+
+        @param result: what L{tryAuth} gave for the last one.
+        """
+        self._remaining = iterator
+        while not result and not self._conversation.ended:
+            method = next(iterator, None)
+            if method is None:
+                self.methodsExhausted()
+                return None
+            tried = maybeDeferred(self.tryAuth, method)
+            tried.addErrback(self._tryFailed, method)
+            if not tried.called or tried.paused:
+                return tried.addCallback(self._cbUserauthFailure, iterator)
+            result = tried.result
+        return None
+
+    def _tryFailed(self, failure: Failure, method: bytes) -> bool:
+        self._conversation.could_not_start(method, failure)
+        return False
+
+    def tryAuth(self, kind: bytes) -> Any:
+        """
+        Try one method: C{auth_} and its name, with underscores for dashes.
+
+        @return: a true value where a request was sent or may still be, or a
+            Deferred of it.
+        """
+        suffix = kind.replace(b"-", b"_").decode("ascii")
+        start = getattr(self, f"auth_{suffix}", None)
+        return start() if start is not None else None
+
+    def tryNextMethod(self) -> None:
+        """
+        Go on with the methods that come after the one that was tried last.
+        """
+        self._conversation.run(self._cbUserauthFailure, None, self._remaining)
+
+    def methodsExhausted(self) -> None:
+        """
+        Every method that the server lists was tried.  It ends the connection
+        with DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE; a subclass may have
+        something left to do.
+        """
+        self._end(errors.AuthenticationFailed, "no method is left to try")
+
+    def _ebAuth(self, ignored: Any, *args: Any) -> None:
+        """
+        The attempt that runs has failed on this side: go on with what the
+        server last listed, or ask it for its list.
+        """
+        conversation = self._conversation
+        conversation.attempt_failed(ignored)
+        if conversation.failures > self.maxAttempts:
+            reached = errors.LimitReached("failures", "maxAttempts", self.maxAttempts)
+            self._end(errors.TooManyAttempts, str(reached))
+        else:
+            conversation.run(self._resume)
+
+    def _resume(self) -> None:
+        if self._conversation.ended:
+            return
+        if self._conversation.server_methods is None:
+            self.askForAuth(names.NONE, b"")
+        else:
+            self._cbUserauthFailure(None, self._methodsToTry())
+
+    # The methods.
+
+    def _method(self, kind: type[_T]) -> _T:
+        """
+        The method object of this login, which lives as long as the login.
+        """
+        held: dict[bytes, Any] = self._conversation.methods
+        if kind.name not in held:
+            held[kind.name] = kind(self, self._conversation)
+        method = held[kind.name]
+        assert isinstance(method, kind)
+        return method
+
+    def auth_publickey(self) -> Deferred[bool]:
+        """
+        Offer the next key.  Fires with C{False} when there is none.
+        """
+        return self._method(PublicKey).start()
+
+    def auth_password(self) -> Any:
+        """
+        Send a password.  C{False} when there is none.
+        """
+        return self._method(Password).start()
+
+    def auth_keyboard_interactive(self) -> Any:
+        """
+        Ask for the server's questions.
+        """
+        return self._method(KeyboardInteractive).start()
+
+    # The steps between a question and what is sent.
+
+    def _cbGetPublicKey(self, publicKey: Any) -> Any:
+        return self._method(PublicKey).offer(publicKey)
+
+    def _cbSignedData(self, signedData: bytes) -> None:
+        self._method(PublicKey).signed(signedData)
+
+    def _cbPassword(self, password: Any) -> None:
+        self._method(Password).send(password)
+
+    def _setOldPass(self, op: Any) -> None:
+        self._oldPass = op
+
+    def _setNewPass(self, np: Any) -> None:
+        old, self._oldPass = self._oldPass, None
+        self._method(Password).send_change(old, np)
+
+    def _cbGenericAnswers(self, responses: Iterable[Any]) -> None:
+        self._method(KeyboardInteractive).respond(responses)
+
+
+def _disconnect_for(error: errors.LoginError) -> tuple[int, bytes]:
+    """
+    The reason code and text that the server is told (RFC 4253, section 11.1).
+    """
+    if isinstance(error, errors.ProtocolError):
+        return names.DISCONNECT_PROTOCOL_ERROR, str(error).encode("utf-8")
+    if isinstance(error, errors.AuthenticationCancelled):
+        return names.DISCONNECT_AUTH_CANCELLED_BY_USER, b"cancelled"
+    return (
+        names.DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
+        b"no more authentication methods available",
+    )
