@@ -51,6 +51,7 @@ class EndingTransport(conch.SSHClientTransport):
     failure: Exception | None = None
 
     _closing = False
+    _greeting = Greeting()
     _question: Question | None = None
     _secure = False
     _waiting: tuple[Deferred[None], ...] = ()

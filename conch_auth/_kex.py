@@ -234,7 +234,7 @@ def prove_host_key(
 def _verify(algorithm: bytes, key_blob: bytes, signature: bytes, digest: bytes) -> None:
     try:
         made = _signature_algorithm(signature)
-        key = keys.Key.fromString(key_blob)
+        key = keys.Key.fromString(key_blob, type="BLOB")
     except MalformedMessage as error:
         raise HostKeyUnproved(str(error)) from error
     except Exception as error:

@@ -98,6 +98,9 @@ class OrderlyTransport(EndingTransport):
         return packet
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
+        if self._passOver and messageNum in _EXCHANGE_MESSAGES:
+            self._passOver = False
+            return
         try:
             self._checkTurn(messageNum)
             if messageNum < names.MSG_USERAUTH_REQUEST:
@@ -114,8 +117,6 @@ class OrderlyTransport(EndingTransport):
     def _transportMessage(self, number: int, payload: bytes) -> None:
         if number not in conch.messages:
             self.sendUnimplemented()
-        elif self._passOver and number > conch.MSG_NEWKEYS:
-            self._passOver = False
         else:
             try:
                 super().dispatchMessage(number, payload)
@@ -314,6 +315,9 @@ class OrderlyTransport(EndingTransport):
 
 
 def _title(number: int) -> str:
+    if number in _EXCHANGE_MESSAGES and number > conch.MSG_NEWKEYS:
+        # Each kind of exchange has its own names for these.
+        return f"key exchange message {number}"
     name: str | None = conch.messages.get(number)
     return name.removeprefix("MSG_") if name else f"message {number}"
 

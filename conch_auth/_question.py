@@ -45,7 +45,10 @@ class Question:
         self._answer = maybeDeferred(ask)
         self._answer.addBoth(self._hear)
         self.waited = True
-        if not self._over and seconds is not None:
+        if self._over:
+            # Asking may have ended the connection; an answer of old is no loss.
+            self._answer.cancel()
+        elif seconds is not None:
             self._deadline = clock().callLater(seconds, self._expire, seconds)
 
     def drop(self) -> None:

@@ -65,7 +65,11 @@ def plain_algorithm(algorithm: bytes) -> bytes:
     C{rsa-sha2-512-cert-v01@openssh.com} signs as C{rsa-sha2-512}.  A plain
     algorithm is its own.
     """
-    return algorithm.removesuffix(_SUFFIX)
+    plain = algorithm.removesuffix(_SUFFIX)
+    if plain != algorithm and plain.startswith(b"sk-"):
+        # Those of security keys are OpenSSH's without a certificate, too.
+        return plain + b"@openssh.com"
+    return plain
 
 
 def key_type_of(algorithm: bytes) -> bytes:
@@ -159,7 +163,7 @@ class Certificate:
                 signature_algorithm=_signature_algorithm(blob),
                 signature_valid=_is_signature_valid(certificate),
             )
-        except (ValueError, UnsupportedAlgorithm, MalformedMessage) as error:
+        except (ValueError, KeyError, UnsupportedAlgorithm, MalformedMessage) as error:
             raise _unreadable(error) from error
 
     def certifies(self, key_blob: bytes) -> bool:

@@ -49,6 +49,7 @@ from conch_auth.errors import (
     HostKeyNotVerifiable,
     HostKeyRejected,
     ProtocolError,
+    UnusableAnswer,
 )
 from conch_auth.interfaces import IHostKeyPolicy
 
@@ -73,7 +74,7 @@ class SSHClientTransport(OrderlyTransport):
 
     @ivar hostKeyPolicy: an L{IHostKeyPolicy}; C{None} refuses every host.
     @ivar hostname: the name of the host, or its alias, to look its key up by
-        and to find in its certificate.
+        and to find in its certificate; where it is empty, the address counts.
     @ivar port: the port that was connected to.
     @ivar hostKeyTimeout: seconds in which the question about the host key must
         be answered; C{None} for no limit.  The default is that of every
@@ -120,8 +121,15 @@ class SSHClientTransport(OrderlyTransport):
     _trustedKey: bytes | None = None
 
     def connectionMade(self) -> None:
-        self.supportedPublicKeys = self._hostKeyAlgorithms()
-        super().connectionMade()
+        try:
+            self.supportedPublicKeys = self._hostKeyAlgorithms()
+        except Exception as error:
+            self._log.failure("the host key algorithms could not be ordered")
+            self._closing = True
+            self._end(error)
+            self.transport.abortConnection()
+        else:
+            super().connectionMade()
 
     def _hostKeyAlgorithms(self) -> list[bytes]:
         supported = list(self.supportedPublicKeys)
@@ -129,7 +137,10 @@ class SSHClientTransport(OrderlyTransport):
             # A verifyHostKey written for Conch knows nothing of authorities.
             return [name for name in supported if not is_certificate_algorithm(name)]
         wanted = self.hostKeyPolicy.order_algorithms(tuple(supported))
-        return [name for name in wanted if name in supported]
+        chosen = [name for name in wanted if name in supported]
+        if not chosen:
+            raise UnusableAnswer("order_algorithms", "left no algorithm")
+        return chosen
 
     def verifyHostKey(self, hostKey: bytes, fingerprint: bytes) -> Any:
         """
@@ -228,9 +239,9 @@ class SSHClientTransport(OrderlyTransport):
 
     def _judge(self, proved: ProvedKey, secret: bytes, digest: bytes) -> None:
         self.hostKeyOffer = HostKeyOffer(
-            host=self.hostname,
+            host=self._host(),
             port=self.port,
-            address=getattr(self.transport.getPeer(), "host", None),
+            address=self._address(),
             algorithm=self.keyAlg,
             blob=proved.blob,
             key_blob=proved.key_blob,
@@ -238,11 +249,11 @@ class SSHClientTransport(OrderlyTransport):
         )
         if proved.certificate is not None:
             problem = check_host_certificate(
-                proved.certificate, self.hostname, self.wallClock()
+                proved.certificate, self._host(), self.wallClock()
             )
             if problem is not None:
                 self._refuse(
-                    self._untrusted(HostCertificateInvalid, proved.blob, problem)
+                    self._untrusted(HostCertificateInvalid, proved.key_blob, problem)
                 )
                 return
         self._ask(proved, lambda: self._keySetup(secret, digest))
@@ -279,25 +290,15 @@ class SSHClientTransport(OrderlyTransport):
         The error for an answer that is not C{True}.
         """
         if not isinstance(answer, Failure):
-            return self._untrusted(HostKeyRejected, proved.blob)
+            return self._untrusted(HostKeyRejected, proved.key_blob)
         error = answer.value
         if isinstance(error, HostKeyNotVerifiable):
             return error
-        refusal: HostKeyNotVerifiable
+        refusal = self._untrusted(HostKeyRejected, proved.key_blob, _why(error))
         if isinstance(error, ConchHostKeyChanged):
-            refusal = self._untrusted(HostKeyChanged, proved.blob)
+            refusal = self._untrusted(HostKeyChanged, proved.key_blob)
             if error.path is not None:
                 refusal.lines = ((error.path.path, error.lineno),)
-        elif answer.check(CancelledError):
-            refusal = self._untrusted(
-                HostKeyRejected, proved.blob, "the question about the host key "
-                "was cancelled"
-            )
-        else:
-            said = printable(f"{type(error).__name__}: {error}", limit=200)
-            refusal = self._untrusted(
-                HostKeyRejected, proved.blob, f"the host key was not accepted: {said}"
-            )
         refusal.__cause__ = error
         return refusal
 
@@ -307,6 +308,12 @@ class SSHClientTransport(OrderlyTransport):
             conch.DISCONNECT_HOST_KEY_NOT_VERIFIABLE, b"host key not verifiable"
         )
 
+    def _address(self) -> str | None:
+        return getattr(self.transport.getPeer(), "host", None)
+
+    def _host(self) -> str:
+        return self.hostname or self._address() or ""
+
     def _untrusted(
         self,
         kind: type[HostKeyNotVerifiable],
@@ -314,12 +321,19 @@ class SSHClientTransport(OrderlyTransport):
         problem: str | None = None,
     ) -> HostKeyNotVerifiable:
         return kind(
-            self.hostname,
+            self._host(),
             self.port,
             text(key_type(blob)),
             sha256_fingerprint(blob),
             problem=problem,
         )
+
+
+def _why(error: BaseException | None) -> str:
+    if isinstance(error, CancelledError):
+        return "the question whether to trust the host key was cancelled"
+    said = printable(f"{type(error).__name__}: {error}", limit=200)
+    return f"the host key was not accepted: {said}"
 
 
 def _md5_fingerprint(blob: bytes) -> bytes:
