@@ -332,7 +332,8 @@ class KnownHostsPolicy:
         """
         What is known of an offered key.  A certificate of an authority that is
         not known for the host counts as the plain key in it, as for C{ssh}: a
-        line may name that.
+        line may name that.  Here, unlike there, it does not count under the
+        bare name where another key is held for C{[host]:port}.
         """
         address = offer.address or self.address
         if offer.certificate is not None:

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from conch_auth._knownhosts_lines import (
     MAX_LINE_BYTES,
     MAX_PATTERN_BYTES,
+    HashedName,
     match_pattern,
 )
 from conch_auth._wire import string
@@ -275,8 +276,8 @@ class LineTests(SynchronousTestCase):
         A problem quotes the beginning of its line without anything that acts on
         a terminal, and tells file and line.
         """
-        problem = known(b"\x1b[2J\xe2\x80\xae" + b"x" * 500).problems[0]
-        self.assertTrue(problem.excerpt.startswith("\\x1b[2J\\u202ex"))
+        problem = known(b"\x1b[2J\t\xe2\x80\xae" + b"x" * 500).problems[0]
+        self.assertTrue(problem.excerpt.startswith("\\x1b[2J\\x09\\u202ex"))
         self.assertLess(len(problem.excerpt), 100)
         self.assertTrue(str(problem).startswith("kh:1: "))
 
@@ -486,6 +487,9 @@ class RevokedTests(SynchronousTestCase):
         for port in (22, 2222, 2223):
             self.assert_revoked(line, "host.example", port)
         self.assertIs(kind(known(line, b"h K")), TRUSTED)
+        bare = b"@revoked %b K" % bytes(HashedName.of(b"h"))
+        for port in (22, 2222):
+            self.assert_revoked(bare, "h", port)
 
     def test_other_host(self) -> None:
         """

@@ -4,6 +4,7 @@ Tests for L{conch_auth.knownhosts}: files, and what C{ssh-keygen} says of them.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import re
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from conch_auth import _knownhosts_file
+from conch_auth import _knownhosts_file, knownhosts
 from conch_auth._knownhosts_lines import MAX_PATTERN_BYTES, lookup_name
 from conch_auth._wire import string
 from conch_auth.knownhosts import (
@@ -242,14 +243,14 @@ class AddTests(SynchronousTestCase):
         What was added is trusted by the object it was added to, with the file
         and the line that a new reading gives.
         """
-        self.write(b"# one\n# two")
-        for hashed in (False, True):
+        for before, hashed in ((b"", False), (b"# one\n# two", False), (b"\n", True)):
+            self.write(before)
             hosts = KnownHosts()
-            hosts.add(f"h{hashed}", 2222, K, path=self.path, hashed=hashed)
-            verdict = hosts.verdict(f"h{hashed}", 2222, None, K)
+            hosts.add("h", 2222, K, path=self.path, hashed=hashed)
+            verdict = hosts.verdict("h", 2222, None, K)
             self.assertIs(verdict.kind, TRUSTED)
             anew = KnownHosts.from_files(self.path)
-            self.assertEqual(anew.verdict(f"h{hashed}", 2222, None, K), verdict)
+            self.assertEqual(anew.verdict("h", 2222, None, K), verdict)
 
     def test_hashed(self) -> None:
         """
@@ -443,6 +444,40 @@ class AddTests(SynchronousTestCase):
         open_before = len(os.listdir("/proc/self/fd"))
         self.assertRaises(OSError, KnownHosts().add, "h", 22, K, path=self.path)
         self.assertEqual(len(os.listdir("/proc/self/fd")), open_before)
+
+    def test_file_is_locked(self) -> None:
+        """
+        Nobody else can lock the file between its reading and the append.
+        """
+        append = _knownhosts_file.append
+
+        def locked_elsewhere(descriptor: int, line: bytes, path: str) -> None:
+            with open(path, "rb") as other:
+                self.assertRaises(
+                    BlockingIOError, fcntl.flock, other, fcntl.LOCK_SH | fcntl.LOCK_NB
+                )
+            append(descriptor, line, path)
+
+        self.patch(knownhosts, "append", locked_elsewhere)
+        self.assertTrue(KnownHosts().add("h", 22, K, path=self.path))
+
+    def test_writer_without_lock(self) -> None:
+        """
+        A line that a program without a lock appends meanwhile is not lost.
+        """
+        read_locked = _knownhosts_file.read_locked
+
+        def read_early(descriptor: int, path: str) -> bytes:
+            data = read_locked(descriptor, path)
+            with open(path, "ab") as file:
+                file.write(b"g " + written(OTHER) + b"\n")
+            return data
+
+        self.patch(knownhosts, "read_locked", read_early)
+        KnownHosts().add("h", 22, K, path=self.path)
+        self.assertEqual(
+            self.content(), b"g " + written(OTHER) + b"\nh " + written(K) + b"\n"
+        )
 
     def test_processes_at_once(self) -> None:
         """
