@@ -165,6 +165,18 @@ class Reply(NamedTuple):
         return int.from_bytes(self.public, "big", signed=True)
 
 
+def group_bits(payload: bytes) -> int:
+    """
+    The size of the prime in a group exchange's group (RFC 4419, section 3).
+
+    @raise conch_auth.errors.MalformedMessage: where it is no group.
+    """
+    reader = Reader(payload, "key exchange group")
+    prime, _ = reader.string(), reader.string()
+    reader.end()
+    return int.from_bytes(prime, "big").bit_length()
+
+
 def exchange_hash(
     hash_: Callable[[bytes], Any],
     strings: Sequence[bytes],

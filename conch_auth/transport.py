@@ -30,6 +30,7 @@ from conch_auth._kex import (
     ProvedKey,
     Reply,
     exchange_hash,
+    group_bits,
     prove_host_key,
 )
 from conch_auth._orderly import OrderlyTransport
@@ -168,10 +169,10 @@ class SSHClientTransport(OrderlyTransport):
             self.ssh_KEX_DH_GEX_REPLY(packet)
             return
         self._awaited = conch.MSG_KEX_DH_GEX_REPLY
-        super().ssh_KEX_DH_GEX_GROUP(packet)
-        bits = self.p.bit_length()
+        bits = group_bits(packet)
         if not self._dhMinimalGroupSize <= bits <= self._dhMaximalGroupSize:
             raise ProtocolError(f"the server chose a group of {bits} bits")
+        super().ssh_KEX_DH_GEX_GROUP(packet)
 
     def ssh_KEX_DH_GEX_REPLY(self, packet: bytes) -> None:
         """
