@@ -32,6 +32,7 @@ from conch_auth.messages import (
     UserAuthRequest,
 )
 from conch_auth.signing import data_to_sign
+from conch_auth.userauth import SSHUserAuthClient
 
 ED25519 = generate_key()
 OTHER = generate_key()
@@ -534,10 +535,12 @@ def run(connection: SSHConnection, command: bytes, feed: bytes = b"") -> Deferre
     return connected.addCallback(started)
 
 
-class ConchOwner(conch_userauth.SSHUserAuthClient):
+class Answers:
     """
-    A client as Conch's users write it.
+    What an owner answers, as Conch's users write it.
     """
+
+    triedPublicKeys: list[Any]
 
     password: str | None = None
     key: Key | None = None
@@ -560,6 +563,18 @@ class ConchOwner(conch_userauth.SSHUserAuthClient):
         return succeed([self.answers[text.decode()] for text, _ in prompts])
 
 
+class ConchOwner(Answers, conch_userauth.SSHUserAuthClient):
+    """
+    An owner on Conch's own class.
+    """
+
+
+class OurOwner(Answers, SSHUserAuthClient):
+    """
+    The same owner on ours.
+    """
+
+
 class Started(SSHConnection):
     """
     A connection that tells that it has begun.
@@ -572,21 +587,26 @@ class Started(SSHConnection):
         self.started = True
 
 
-class ConchClientTests(SynchronousTestCase):
+class LoginTestsMixin:
     """
-    Conch's own client logs in, in memory.
+    A client logs in, in memory.
+
+    @cvar owner: the class of the client's service.
     """
+
+    owner: Any
 
     def setUp(self) -> None:
         self.server = LoopbackServer()
 
     def login(self, **attributes: Any) -> tuple[Link, Started]:
         connection = Started()
-        auth = ConchOwner(b"alice", connection)
+        auth = self.owner(b"alice", connection)
+        auth.clock = self.server.clock
         for name, value in attributes.items():
             setattr(auth, name, value)
         transport = ClientTransport()
-        transport.service_wanted = auth
+        transport.service_wanted = self.auth = auth
         return self.server.connect_in_memory(transport), connection
 
     def test_password(self) -> None:
@@ -670,6 +690,60 @@ class ConchClientTests(SynchronousTestCase):
         link.pump()
         self.assertTrue(link.closed)
         self.assertEqual(self.server.clock.getDelayedCalls(), [])
+
+
+class ConchClientTests(LoginTestsMixin, SynchronousTestCase):
+    """
+    Conch's own client.
+    """
+
+    owner = ConchOwner
+
+
+class OurClientTests(LoginTestsMixin, SynchronousTestCase):
+    """
+    Our client.
+    """
+
+    owner = OurOwner
+
+    def test_rsa(self) -> None:
+        """
+        An RSA key logs in with SHA-2, which Conch's client cannot do.
+        """
+        self.server.add_user("alice", keys=[RSA])
+        _, connection = self.login(key=RSA)
+        self.assertTrue(connection.started)
+        self.assertEqual(
+            self.server.requests[-1].request,
+            PublicKeyRequest(b"rsa-sha2-512", RSA.public().blob(), b""),
+        )
+
+    def test_password_change(self) -> None:
+        """
+        An expired password is changed by the way.
+        """
+        self.server.add_user("alice", password="pw", password_change="New: ")
+
+        def get_password(prompt: Any = None) -> Any:
+            return succeed(b"new" if prompt == b"New: " else b"pw")
+
+        _, connection = self.login(getPassword=get_password)
+        self.assertTrue(connection.started)
+        self.assertEqual(self.server.accounts[b"alice"].password, b"new")
+
+    def test_report(self) -> None:
+        """
+        What was refused can be read in the report.
+        """
+        self.server.add_user("alice", password="pw", banner="Hello")
+        self.login(password="wp")
+        report = self.auth.report
+        self.assertEqual([str(banner) for banner in report.banners], ["Hello"])
+        self.assertIn(
+            ("password", "refused"),
+            [(attempt.method, attempt.outcome) for attempt in report.attempts],
+        )
 
 
 class ListeningTests(TestCase):
