@@ -79,6 +79,7 @@ class Conversation:
     one login.
 
     @ivar state: the L{State}.
+    @ivar ended: whether the login is over.
     @ivar request: what was last asked for, without secrets.
     @ivar proof: what the request and its responses prove so far, in words.
     @ivar server_methods: the methods that the server last listed; C{None}
@@ -87,6 +88,7 @@ class Conversation:
     @ivar spent_keys: why a key is not to be offered again, by its blob.
     @ivar sources: where a key came from, by its blob.
     @ivar methods: the method objects, by name.
+    @ivar unwatch: ends the watch over the connection.
     @ivar admitted: the payload that was let in by the door, and its message.
     """
 
@@ -95,6 +97,7 @@ class Conversation:
     def __init__(self, recorder: Recorder, deadlines: Deadlines) -> None:
         self.recorder = recorder
         self.state = State.CHOOSING
+        self.ended = False
         self.request: MethodRequest | None = None
         self.proof: str | None = None
         self.proved = False
@@ -108,6 +111,7 @@ class Conversation:
         self.sources: dict[bytes, str] = {}
         self.methods: dict[bytes, Any] = {}
         self.admitted: tuple[bytes, Message] | None = None
+        self.unwatch: Callable[[], None] = lambda: None
         self._deadlines = deadlines
         self._question: Question | None = None
         self.last_question = ""
@@ -116,10 +120,6 @@ class Conversation:
         self._waiters: list[Deferred[Any]] = []
         self._result: Any = None
         self._settled = False
-
-    @property
-    def ended(self) -> bool:
-        return self.state in (State.SUCCEEDED, State.ENDED)
 
     @property
     def asked_for(self) -> bytes | None:
@@ -332,9 +332,11 @@ class Conversation:
         """
         The login is over: nothing is pending afterwards.
         """
+        self.ended = True
         self.state = State.SUCCEEDED if succeeded else State.ENDED
         self._actions.clear()
         self.wait(None)
+        self.unwatch()
         self.recorder.finish(succeeded, ending)
         self.drop_question()
         self.methods.clear()

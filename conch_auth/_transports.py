@@ -7,9 +7,15 @@ can do little more than C{sendPacket}.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from conch_auth import names
 from conch_auth.display import text
+
+#: Servers of Conch list the algorithms of their own host keys, and verify a
+#: user's key of every other kind as well.
+_CONCH_SERVER = b"SSH-2.0-Twisted_"
 
 
 def has_exchanged_keys(transport: Any) -> bool:
@@ -39,12 +45,18 @@ def protects(transport: Any, direction: str = "out") -> bool:
     )
 
 
-def extensions(transport: Any) -> dict[bytes, bytes]:
+def server_signature_algorithms(transport: Any) -> tuple[bytes, ...]:
     """
-    The server's extensions (RFC 8308), if what it sends is protected.
+    The server's C{server-sig-algs} (RFC 8308, section 3.1); empty where it sent
+    none, or not protected.
     """
-    received: dict[bytes, bytes] = getattr(transport, "peerExtensions", {})
-    return received if received and protects(transport, "in") else {}
+    extensions = getattr(transport, "peerExtensions", {})
+    listed = extensions.get(names.SERVER_SIG_ALGS, b"")
+    if not listed or not protects(transport, "in"):
+        return ()
+    if getattr(transport, "otherVersionString", b"").startswith(_CONCH_SERVER):
+        return names.SIGNATURE_ALGORITHMS
+    return tuple(name for name in listed.split(b",") if name)
 
 
 def host_name(transport: Any) -> str | None:
@@ -58,3 +70,34 @@ def host_name(transport: Any) -> str | None:
         return None
     peer = transport.transport.getPeer()
     return getattr(peer, "host", None)
+
+
+def watch(transport: Any, lost: Callable[[], object]) -> Callable[[], None]:
+    """
+    Have C{lost} called once the connection is gone.
+
+    Conch tells a service by C{serviceStopped}, but not every transport passes
+    that on (Conch's own endpoint does not), nor every subclass to its base.
+
+    @return: a function that ends this.
+    """
+    if not has_exchanged_keys(transport):
+        return lambda: None
+    held = vars(transport)
+    before = held.get("connectionLost")
+    tell = transport.connectionLost
+
+    def connection_lost(*reason: object) -> None:
+        try:
+            tell(*reason)
+        finally:
+            lost()
+
+    def unwatch() -> None:
+        if held.get("connectionLost") is connection_lost:
+            del held["connectionLost"]
+            if before is not None:
+                held["connectionLost"] = before
+
+    held["connectionLost"] = connection_lost
+    return unwatch

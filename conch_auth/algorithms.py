@@ -30,26 +30,16 @@ def signature_algorithms(key_type: bytes) -> tuple[bytes, ...]:
     return names.SIGNATURE_ALGORITHMS_OF_KEY.get(key_type, (key_type,))
 
 
-def server_signature_algorithms(extensions: dict[bytes, bytes]) -> tuple[bytes, ...]:
-    """
-    The server's C{server-sig-algs} (RFC 8308, section 3.1); empty where it
-    sent none.
-    """
-    listed = extensions.get(names.SERVER_SIG_ALGS, b"")
-    return tuple(name for name in listed.split(b",") if name)
-
-
 def choose_signature(
-    key_type: bytes, allowed: Sequence[bytes], listed: Collection[bytes]
+    able: Collection[bytes], allowed: Sequence[bytes], listed: Collection[bytes]
 ) -> Choice:
     """
     The algorithm to name in a request for a key.
 
-    @param key_type: the key's type.
+    @param able: the algorithms that the key, and whoever signs with it, can do.
     @param allowed: the algorithms that the client allows, most wanted first.
     @param listed: the server's C{server-sig-algs}; empty where it sent none.
     """
-    able = signature_algorithms(key_type)
     permitted = [algorithm for algorithm in allowed if algorithm in able]
     if not permitted:
         return Choice(None, f"{_shown(able)} is not among the algorithms allowed here")

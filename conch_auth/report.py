@@ -272,20 +272,15 @@ class Recorder:
 
     @param user: the user name.
     @param service: the name of the service that is to follow.
-    @param host: the server's name, where it is known.
     @param seconds: returns the time in seconds, from any fixed point.
     """
 
     def __init__(
-        self,
-        user: bytes,
-        service: bytes,
-        host: str | None,
-        seconds: Callable[[], float],
+        self, user: bytes, service: bytes, seconds: Callable[[], float]
     ) -> None:
         self._seconds = seconds
         self._started = seconds()
-        self._report = AuthReport(text(user), text(service), host)
+        self._report = AuthReport(text(user), text(service))
         self._attempts: list[Attempt] = []
         self._banners: list[Banner] = []
         self._proofs: list[str] = []
@@ -302,6 +297,12 @@ class Recorder:
         The attempt that runs now.
         """
         return self._open.attempt if self._open is not None else None
+
+    def at(self, host: str | None) -> None:
+        """
+        The server's name is known.
+        """
+        self._report = replace(self._report, host=host)
 
     def begin(self, method: bytes, **known: Any) -> None:
         """

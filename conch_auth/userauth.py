@@ -136,7 +136,7 @@ class SSHUserAuthClient(Questions):
         return self._current
 
     def _newConversation(self) -> Conversation:
-        recorder = Recorder(self.user, self.instance.name, None, self._seconds)
+        recorder = Recorder(self.user, self.instance.name, self._seconds)
         deadlines = Deadlines(
             self._limitingClock, self._limitOf, self.loginTimeout, self._timeIsOver
         )
@@ -158,23 +158,38 @@ class SSHUserAuthClient(Questions):
         self._disconnected = None
         self.askForAuth(names.NONE, b"")
 
+    def _begin(self) -> None:
+        """
+        The first request is about to leave.
+        """
+        self._conversation.recorder.at(_transports.host_name(self.transport))
+        self._conversation.unwatch = _transports.watch(
+            self.transport, self._connectionLost
+        )
+
     def serviceStopped(self) -> None:
         """
         The connection was lost, or another service takes over.  Nothing is
-        pending afterwards.  A subclass that overrides this calls it.
+        pending afterwards.
         """
+        self._connectionLost()
+
+    def _connectionLost(self) -> None:
         conversation = self._conversation
         if conversation.ended:
             return
-        if self._disconnected is not None:
-            code, said = self._disconnected
-            conversation.finish(False, "the server ended the connection")
-            error: errors.LoginError = errors.ServerDisconnected(
-                code, said, self.report
-            )
-        else:
+        if conversation.state is State.SUCCEEDED:
+            # An override has started the next service by itself.
+            conversation.finish(True)
+            conversation.settle(self.report)
+            return
+        error: errors.ConnectionLost
+        if self._disconnected is None:
             conversation.finish(False, "the connection was lost")
             error = errors.ConnectionLost(self.report)
+        else:
+            conversation.finish(False, "the server ended the connection")
+            error = errors.ServerDisconnected(*self._disconnected, self.report)
         conversation.settle(Failure(error))
 
     def disconnectReceived(self, code: int, description: str) -> None:
@@ -468,6 +483,8 @@ class SSHUserAuthClient(Questions):
         except (errors.UnusableAnswer, errors.TransportNotSecure):
             self._ebAuth(Failure())
             return
+        if conversation.requests == 0:
+            self._begin()
         conversation.sending(request)
         head = string(self.user) + string(self.instance.name) + string(kind)
         self.transport.sendPacket(MSG_USERAUTH_REQUEST, head + extraData)
@@ -514,9 +531,7 @@ class SSHUserAuthClient(Questions):
         The server's C{server-sig-algs} (RFC 8308, section 3.1), if it sent
         them and they were protected; empty otherwise.
         """
-        return algorithms.server_signature_algorithms(
-            _transports.extensions(self.transport)
-        )
+        return _transports.server_signature_algorithms(self.transport)
 
     # Which method is next.
 

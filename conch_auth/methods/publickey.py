@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from twisted.conch.ssh.agent import SSHAgentClient
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -26,6 +27,8 @@ class PublicKey(Method):
     name = names.PUBLICKEY
     # Whether the key that was last looked at was left out.
     _passed_over = False
+    # Whether its signer can make no RSA signature but SHA-1.
+    _signer_is_sha1_only = False
     # What is to be signed, once the server has taken a key.
     _wanted: PublicKeyRequest | None = None
 
@@ -50,12 +53,15 @@ class PublicKey(Method):
         return False
 
     async def _next_key(self) -> Any:
+        sha1_only = _keys_of_conch_agent(self.service)
         try:
-            return await self.ask("agent", "getPublicKey")
+            answer = await self.ask("agent", "getPublicKey")
         except Superseded:
             raise
         except Exception:
             return Failure()
+        self._signer_is_sha1_only = _is_key(answer) and answer.blob() in sha1_only
+        return answer
 
     def offer(self, answer: Any) -> bool:
         """
@@ -74,7 +80,7 @@ class PublicKey(Method):
         self.service.triedPublicKeys.append(answer)
         key_type, blob = answer.sshType(), answer.blob()
         choice = algorithms.choose_signature(
-            key_type,
+            self._algorithms_of(key_type),
             self.service.signatureAlgorithms,
             self.service.serverSignatureAlgorithms(),
         )
@@ -85,6 +91,10 @@ class PublicKey(Method):
         request = PublicKeyRequest(choice.algorithm, blob)
         self.service.askForAuth(self.name, request.build())
         return True
+
+    def _algorithms_of(self, key_type: bytes) -> tuple[bytes, ...]:
+        able = algorithms.signature_algorithms(key_type)
+        return able[-1:] if self._signer_is_sha1_only else able
 
     def _cannot_offer(self, answer: Any) -> None:
         """
@@ -160,6 +170,18 @@ class PublicKey(Method):
             return
         request = wanted.signed_with(signature)
         self.service.askForAuth(self.name, request.build())
+
+
+def _keys_of_conch_agent(service: Any) -> set[bytes]:
+    """
+    The keys that an agent client of Conch's has still to give.  It asks the
+    agent for SHA-1 whenever the key is RSA.
+    """
+    for attribute in ("agent", "keyAgent"):
+        agent = getattr(service, attribute, None)
+        if getattr(type(agent), "signData", None) is SSHAgentClient.signData:
+            return set(getattr(agent, "blobs", ()))
+    return set()
 
 
 def _is_key(answer: Any) -> bool:
