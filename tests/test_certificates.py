@@ -44,6 +44,7 @@ KEYS: tuple[Any, ...] = (KEY, RSA, *map(ec.generate_private_key, CURVES))
 
 NOW = 1_500_000_000
 HOST = "host.example"
+ALWAYS = ("-V", "always:forever")
 
 
 def blob_of(key: Any) -> bytes:
@@ -393,7 +394,7 @@ class KeygenTests(SynchronousTestCase):
         """
         A host certificate of ssh-keygen holds.
         """
-        certificate = self.sign("-h", "-n", "a.example,b.example", "-V", "always:forever")
+        certificate = self.sign("-h", "-n", "a.example,b.example", *ALWAYS)
         self.assertEqual(certificate.principals, ("a.example", "b.example"))
         self.assertEqual(certificate.signature_algorithm, b"rsa-sha2-512")
         self.assertIsNone(check_host_certificate(certificate, "b.example", NOW))
@@ -403,7 +404,7 @@ class KeygenTests(SynchronousTestCase):
         An authority's signature with SHA-1 is refused, unless it is allowed by
         name.
         """
-        certificate = self.sign("-h", "-n", HOST, "-t", "ssh-rsa", "-V", "always:forever")
+        certificate = self.sign("-h", "-n", HOST, "-t", "ssh-rsa", *ALWAYS)
         self.assertIn("ssh-rsa", check_host_certificate(certificate, HOST, NOW) or "")
         self.assertIsNone(
             check_host_certificate(certificate, HOST, NOW, ca_algorithms={b"ssh-rsa"})

@@ -52,7 +52,8 @@ class OrderCase(SynchronousTestCase):
         """
         The server was told, too.
         """
-        self.assertEqual([code for code, _ in pair.server.disconnects], [PROTOCOL_ERROR])
+        codes = [code for code, _ in pair.server.disconnects]
+        self.assertEqual(codes, [PROTOCOL_ERROR])
 
 
 class ServiceTests(OrderCase):
@@ -274,6 +275,22 @@ class SecureTests(OrderCase):
         self.assertEqual(pair._to_server.value(), b"")
         pair.send(conch.MSG_DEBUG, debug())
         self.assertEqual(pair.client.debugs, [])
+        self.assertEqual(pair.client.buf, b"")
+
+    def test_closes_once(self) -> None:
+        """
+        Ending it again does nothing, nor does sending once it is lost.
+        """
+        pair = Pair().join()
+        closed: list[bool] = []
+        pair._to_server.loseConnection = lambda: closed.append(True)
+        pair.client.loseConnection()
+        pair.client.loseConnection()
+        self.assertEqual(closed, [True])
+        pair = Pair().join()
+        pair.lose(ConnectionDone())
+        pair.client.sendDebug(b"x")
+        self.assertEqual(pair._to_server.value(), b"")
 
 
 class RekeyTests(OrderCase):
@@ -574,6 +591,8 @@ class ExtensionTests(OrderCase):
         """
         What one server sends is not another one's.
         """
+        pair = self.silent()
+        self.assertIsNot(pair.client.peerExtensions, Client.peerExtensions)
         Pair().join()
         self.assertEqual(Client.peerExtensions, {})
 
@@ -621,6 +640,18 @@ class ExtensionTests(OrderCase):
             pair.send(number, ext_info())
             self.assert_breach(pair, said="EXT_INFO")
             self.assertEqual(pair.client.peerExtensions, before)
+
+    def test_after_new_keys(self) -> None:
+        """
+        Later NEWKEYS open no other place for it.
+        """
+        pair = Pair().join()
+        pair.client.requestService(Service())
+        pair.server.sendKexInit()
+        pair.pump()
+        pair.send(conch.MSG_EXT_INFO, ext_info(x=b"1"))
+        pair.send(51)
+        self.assert_breach(pair, said="EXT_INFO")
 
     def test_after_success(self) -> None:
         """
@@ -875,7 +906,8 @@ class GarbageTests(OrderCase):
 
     def test_every_message_in_clear(self) -> None:
         """
-        Every message with every short payload, before any key exchange.
+        Every message before any key exchange; none but a generic one and the
+        KEXINIT is legal.
         """
         for number in range(256):
             for payload in (b"", b"\x00", bytes(4), b"\xff" * 30):
@@ -884,6 +916,8 @@ class GarbageTests(OrderCase):
                 pair.join()
                 pair.send(number, payload)
                 self.assertEqual(pair.client.secured, 0)
+                if number > conch.MSG_DEBUG and number != conch.MSG_KEXINIT:
+                    self.assert_breach(pair)
 
     @settings(max_examples=60, deadline=None)
     @given(st.binary(max_size=300))

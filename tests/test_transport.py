@@ -34,6 +34,7 @@ from conch_auth.errors import (
     HostKeyNotVerifiable,
     HostKeyRejected,
     HostKeyUnknown,
+    MalformedMessage,
     NoCommonAlgorithm,
     ProtocolError,
     UnusableAnswer,
@@ -223,8 +224,9 @@ class VerdictTests(RefusingCase):
         pair = Pair(Client(question)).join()
         self.assertEqual(pair.outcome, [])
         question.callback(True)
-        self.assertEqual(pair.pump().outcome, [None])
-        self.assertIn(b"server-sig-algs", pair.client.peerExtensions)
+        # The server's NEWKEYS has been waiting here.
+        self.assertEqual(pair.outcome, [None])
+        self.assertIn(b"server-sig-algs", pair.pump().client.peerExtensions)
         self.assertEqual(pair.client.clock.getDelayedCalls(), [])
 
     def test_connection_lost_meanwhile(self) -> None:
@@ -458,6 +460,27 @@ class ProofTests(RefusingCase):
             ),
         ):
             self.assert_unproved(self.exchange(host_key, b"ssh-ed25519"), "")
+
+    def test_small_rsa_key(self) -> None:
+        """
+        An RSA key of fewer bits than OpenSSH takes is refused for that.
+        """
+        for bits, why in ((1023, "has 1023 bits only"), (1024, "is wrong")):
+            blob = string(b"ssh-rsa") + MP(65537) + MP(2 ** (bits - 1) + 1)
+            host_key = SignsAs(
+                RSA, lambda _, name: string(name) + string(bytes(128)), blob=blob
+            )
+            self.assert_unproved(self.exchange(host_key, b"rsa-sha2-512"), why)
+
+    def test_longer_reply(self) -> None:
+        """
+        A reply with more in it than the exchange knows is malformed.
+        """
+        pair = Pair()
+        pair.server.tamper[conch.MSG_KEXDH_REPLY] = lambda payload: payload + b"x"
+        [error] = pair.join().outcome
+        self.assertIsInstance(error, MalformedMessage)
+        self.assertEqual(pair.client.asked, [])
 
     def test_tampered_exchange(self) -> None:
         """
