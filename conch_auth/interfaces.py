@@ -150,3 +150,20 @@ class IOfferedKey(Interface):
         """
         The public key as it is sent (RFC 4253, section 6.6).
         """
+
+
+class ISigner(IOfferedKey):
+    """
+    A public key, and whoever can sign with its private half.
+    """
+
+    algorithms: Sequence[bytes] = Attribute(
+        "The signature algorithms that it can make, strongest first."
+    )
+
+    def sign(data: bytes, algorithm: bytes) -> Any:
+        """
+        A signature (RFC 4253, section 6.6), or a Deferred of one.
+
+        @param algorithm: one of L{algorithms}, which the signature must name.
+        """
