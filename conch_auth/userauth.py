@@ -8,7 +8,7 @@ subclass may override, call or read there works here.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from twisted.conch.ssh.service import SSHService
@@ -26,7 +26,13 @@ from conch_auth._wire import string
 from conch_auth.display import text
 from conch_auth.interfaces import IUserAuthService
 from conch_auth.messages import Message
-from conch_auth.methods import KeyboardInteractive, Method, Password, PublicKey
+from conch_auth.methods import (
+    METHODS,
+    KeyboardInteractive,
+    Method,
+    Password,
+    PublicKey,
+)
 from conch_auth.names import (
     MSG_USERAUTH_BANNER,
     MSG_USERAUTH_FAILURE,
@@ -63,6 +69,8 @@ class SSHUserAuthClient(Questions):
 
     What a subclass may answer, be told and set is in L{Questions}.
 
+    @cvar methods: the class of each method, by its name on the wire.
+
     @ivar user: the user name, bytes.
     @ivar instance: the service to start once the login is complete.
     @ivar authenticatedWith: the methods that were accepted as a factor.
@@ -80,6 +88,7 @@ class SSHUserAuthClient(Questions):
         MSG_USERAUTH_PK_OK: "MSG_USERAUTH_PK_OK",
     }
 
+    methods: Mapping[bytes, type[Method]] = METHODS
     transport: Any = None
     lastAuth: bytes = b""
     lastPublicKey: Any = None
@@ -630,7 +639,7 @@ class SSHUserAuthClient(Questions):
         """
         held: dict[bytes, Any] = self._conversation.methods
         if kind.name not in held:
-            held[kind.name] = kind(self, self._conversation)
+            held[kind.name] = self.methods[kind.name](self, self._conversation)
         method = held[kind.name]
         assert isinstance(method, kind)
         return method

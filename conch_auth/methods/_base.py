@@ -122,6 +122,14 @@ class Method:
             self.conversation.recorder.begin(self.name)
         self.service._ebAuth(failure)
 
+    def declined(self, reason: str) -> None:
+        """
+        The owner has no answer: the attempt is over, and the methods that come
+        after this one follow.
+        """
+        self.conversation.recorder.end("failed", reason)
+        self.service.tryNextMethod()
+
     def give_up(self) -> None:
         self._given_up_in = self.conversation.stage
 

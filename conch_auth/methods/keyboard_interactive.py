@@ -63,8 +63,9 @@ class KeyboardInteractive(Method):
             self.service.informationReceived(request.name, request.instruction)
             answers = ()
         if answers is None:
-            raise UnusableAnswer("getGenericAnswers", "gave no answers")
-        self.service._cbGenericAnswers(answers)
+            self.declined("getGenericAnswers gave no answers")
+        else:
+            self.service._cbGenericAnswers(answers)
 
     def _check_bounds(self, request: InfoRequest) -> None:
         rounds, prompts = self.service.maxRounds, self.service.maxPrompts

@@ -63,22 +63,24 @@ class Password(Method):
         self._changes += 1
         if self._old is None:
             self._old = await self._prompted(b"Old Password: ")
-        self.service._setOldPass(self._old)
-        self.service._setNewPass(await self._prompted(request.prompt))
+        if self._old is not None:
+            self.service._setOldPass(self._old)
+            new = await self._prompted(request.prompt)
+            if new is not None:
+                self.service._setNewPass(new)
+                return
+        self.declined("the password has expired, and was not changed")
 
     async def _prompted(self, prompt: bytes) -> Any:
         """
         Ask for a password with a prompt, which not every getPassword takes.
         """
         try:
-            password = await self.ask("person", "getPassword", prompt)
+            return await self.ask("person", "getPassword", prompt)
         except TypeError:
             raise UnusableAnswer(
                 "getPassword", "takes no prompt, so that the password cannot be changed"
             ) from None
-        if password is None:
-            raise UnusableAnswer("getPassword", "gave no password to change to")
-        return password
 
     def send_change(self, old: Any, new: Any) -> None:
         """
