@@ -29,7 +29,7 @@ from conch_auth.display import printable, text
 from conch_auth.errors import MalformedMessage, NoCommonAlgorithm
 
 #: Names that stand among the key exchanges and are none: RFC 8308, section 2.1,
-#: and OpenSSH's PROTOCOL, section 1.10.
+#: and OpenSSH's PROTOCOL, "strict key exchange extension".
 EXT_INFO_CLIENT = b"ext-info-c"
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"

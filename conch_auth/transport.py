@@ -66,10 +66,10 @@ class SSHClientTransport(OrderlyTransport):
     ends the connection with HOST_KEY_NOT_VERIFIABLE.  When the keys are renewed
     nobody is asked again about the same host key.
 
-    Strict key exchange (OpenSSH's PROTOCOL, section 1.10) is used with every
-    server that has it.  Algorithms that rest on SHA-1, MD5, CBC or Triple DES
-    are not offered, nor is compression before authentication; a subclass that
-    needs one names it::
+    Strict key exchange (OpenSSH's PROTOCOL, "strict key exchange extension") is
+    used with every server that has it.  Algorithms that rest on SHA-1, MD5, CBC
+    or Triple DES are not offered, nor is compression before authentication; a
+    subclass that needs one names it::
 
         supportedPublicKeys = [*SSHClientTransport.supportedPublicKeys, b"ssh-rsa"]
 

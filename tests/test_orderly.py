@@ -477,7 +477,7 @@ class RekeyTests(OrderCase):
 
 class StrictTests(OrderCase):
     """
-    Strict key exchange (OpenSSH's PROTOCOL, section 1.10).
+    Strict key exchange (OpenSSH's PROTOCOL, "strict key exchange extension").
     """
 
     def test_sequence_numbers(self) -> None:
@@ -647,6 +647,7 @@ class ExtensionTests(OrderCase):
         """
         pair = Pair().join()
         pair.client.requestService(Service())
+        pair.pump()
         pair.server.sendKexInit()
         pair.pump()
         pair.send(conch.MSG_EXT_INFO, ext_info(x=b"1"))
