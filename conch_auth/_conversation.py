@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python import failure
 
 from conch_auth import names
+from conch_auth._awaiting import as_deferred
 from conch_auth._deadlines import Deadlines
 from conch_auth._states import State, after_reply, after_request
 from conch_auth.algorithms import key_type_of
@@ -169,7 +170,7 @@ class Conversation:
         pending = self._question = Question(name, party)
         self.last_question = name
         self.wait(party)
-        asked = pending.asked = maybeDeferred(question, *arguments)
+        asked = pending.asked = as_deferred(question, *arguments)
         asked.addBoth(self._answered, pending)
         return pending.answered
 

@@ -1,0 +1,112 @@
+"""
+Whatever an owner returns, as a Deferred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+
+
+class Cancelled(asyncio.CancelledError, defer.CancelledError):
+    """
+    What is thrown into a coroutine whose answer is no longer wanted, under
+    both names that it may be caught by.
+    """
+
+
+def as_deferred(question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """
+    Call C{question}.
+
+    @return: a Deferred of its answer, which may be a value, a Deferred, a
+        coroutine or an awaitable of it.  A coroutine may await Deferreds with
+        every reactor, and what asyncio offers where the reactor is asyncio's.
+        Cancelling it throws L{Cancelled} into a coroutine, which may still
+        await what its cleaning up needs.
+    """
+    try:
+        answer = question(*arguments)
+    except Exception:
+        return defer.fail()
+    if isinstance(answer, Deferred):
+        return answer
+    if asyncio.isfuture(answer):
+        return Deferred.fromFuture(answer)
+    if inspect.isawaitable(answer):
+        return _driven(_awaited(answer))
+    return defer.succeed(answer)
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
+
+
+def _driven(steps: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return Deferred.fromCoroutine(_translated(steps, _as_it_is))
+    # A task of asyncio's, so that its timeouts work there.
+    return Deferred.fromFuture(loop.create_task(_translated(steps, _as_future)))
+
+
+def _as_it_is(awaited: Any) -> Generator[Any, Any, Any]:
+    return (yield awaited)
+
+
+def _as_future(awaited: Any) -> Generator[Any, Any, Any]:
+    """
+    An asyncio task can wait for nothing but futures.  The Deferred keeps its
+    result, which whoever awaits it takes from there.
+    """
+    if not isinstance(awaited, Deferred):
+        return (yield awaited)
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def fired(result: Any) -> Any:
+        if not future.done():
+            future.set_result(None)
+        return result
+
+    awaited.addBoth(fired)
+    try:
+        return (yield from future.__await__())
+    except asyncio.CancelledError:
+        awaited.addErrback(lambda failure: None)
+        awaited.cancel()
+        raise
+
+
+async def _translated(
+    steps: Coroutine[Any, Any, Any], wait: Callable[[Any], Generator[Any, Any, Any]]
+) -> Any:
+    """
+    Run C{steps}, each thing that it awaits being waited for by C{wait}.
+    """
+    return await _run(steps, wait)
+
+
+@types.coroutine
+def _run(
+    steps: Coroutine[Any, Any, Any], wait: Callable[[Any], Generator[Any, Any, Any]]
+) -> Generator[Any, Any, Any]:
+    error: BaseException | None = None
+    value: Any = None
+    while True:
+        try:
+            awaited = steps.throw(error) if error is not None else steps.send(value)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            value, error = (yield from wait(awaited)), None
+        except (defer.CancelledError, asyncio.CancelledError):
+            value, error = None, Cancelled()
+        except BaseException as raised:
+            value, error = None, raised
