@@ -121,7 +121,7 @@ class EndingTransport(conch.SSHClientTransport):
         if self._closing:
             return
         if reason in _SERVERS_FAULT:
-            self._end(ProtocolError(text(desc)))
+            self._note(ProtocolError(text(desc)))
         super().sendDisconnect(reason, desc)
         self._closing = True
         self._end(ConnectionLost())
@@ -137,12 +137,18 @@ class EndingTransport(conch.SSHClientTransport):
         if self.transport is not None:
             self.transport.abortConnection()
 
-    def _end(self, error: Exception) -> None:
+    def _note(self, error: Exception) -> None:
         """
-        The connection is over; the first reason is the one that counts.
+        The connection is about to end; the first reason is the one that counts.
         """
         if self.failure is None:
             self.failure = error
+
+    def _end(self, error: Exception) -> None:
+        """
+        The connection is over: tell whoever waits.
+        """
+        self._note(error)
         question, self._question = self._question, None
         if question is not None:
             question.drop()
@@ -150,15 +156,22 @@ class EndingTransport(conch.SSHClientTransport):
         for deferred in waiting:
             deferred.errback(Failure(self.failure))
 
+    def _leave(self, error: Exception, code: int, description: bytes) -> None:
+        """
+        End the connection.  The server is told first: whoever waits may close
+        the connection as soon as he knows.
+        """
+        self._note(error)
+        self.sendDisconnect(code, description)
+
     def _breach(self, error: ProtocolError) -> None:
         """
         The server broke the protocol.
         """
-        self._end(error)
         code = conch.DISCONNECT_PROTOCOL_ERROR
         if isinstance(error, NoCommonAlgorithm):
             code = conch.DISCONNECT_KEY_EXCHANGE_FAILED
-        self.sendDisconnect(code, str(error).encode())
+        self._leave(error, code, str(error).encode())
 
     def _tell(self, hook: Callable[..., object], *arguments: object) -> None:
         """
@@ -177,5 +190,4 @@ class EndingTransport(conch.SSHClientTransport):
             hook(*arguments)
         except Exception as error:
             self._log.failure("the connection cannot go on")
-            self._end(error)
-            self.sendDisconnect(conch.DISCONNECT_BY_APPLICATION, b"internal error")
+            self._leave(error, conch.DISCONNECT_BY_APPLICATION, b"internal error")

@@ -50,6 +50,7 @@ class OrderlyTransport(EndingTransport):
     """
 
     _awaited = conch.MSG_KEXINIT
+    _extensions = ExtensionTurns()
     _packetNumber = 0
     _passOver = False
     _serviceAwaited = False

@@ -304,9 +304,10 @@ class SSHClientTransport(OrderlyTransport):
         return refusal
 
     def _refuse(self, error: HostKeyNotVerifiable) -> None:
-        self._end(error)
-        self.sendDisconnect(
-            conch.DISCONNECT_HOST_KEY_NOT_VERIFIABLE, b"host key not verifiable"
+        self._leave(
+            error,
+            conch.DISCONNECT_HOST_KEY_NOT_VERIFIABLE,
+            b"host key not verifiable",
         )
 
     def _address(self) -> str | None:

@@ -231,6 +231,7 @@ class SecureTests(OrderCase):
         C{connectionLost} raises in no state.
         """
         client = Client()
+        self.assertEqual((client.greeting, client.initialExtensions), ((), {}))
         client.connectionLost(Failure(ConnectionDone()))
         self.assertIsInstance(client.failure, NotSSH)
 
@@ -276,6 +277,19 @@ class SecureTests(OrderCase):
         pair.send(conch.MSG_DEBUG, debug())
         self.assertEqual(pair.client.debugs, [])
         self.assertEqual(pair.client.buf, b"")
+
+    def test_closed_by_who_waits(self) -> None:
+        """
+        The server is told the reason, though whoever waits closes the
+        connection as soon as it is known.
+        """
+        pair = Pair(Client(False))
+        pair.client.whenSecure().addErrback(lambda _: pair.client.loseConnection())
+        pair.join()
+        self.assertEqual(
+            [code for code, _ in pair.server.disconnects],
+            [conch.DISCONNECT_HOST_KEY_NOT_VERIFIABLE],
+        )
 
     def test_closes_once(self) -> None:
         """
@@ -700,6 +714,24 @@ class GenericMessageTests(OrderCase):
         self.assertEqual(
             pair.client.debugs, [("a\ufffdb", "en", True), ("", "", False)]
         )
+
+    def test_conchs_hooks(self) -> None:
+        """
+        Conch's own hooks are called as ever, with bytes.
+        """
+        heard: list[object] = []
+
+        class Old(Client):
+            def receiveDebug(self, *arguments: object) -> None:
+                heard.append(arguments)
+
+            def receiveError(self, *arguments: object) -> None:
+                heard.append(arguments)
+
+        pair = Pair(Old()).join()
+        pair.send(conch.MSG_DEBUG, debug())
+        pair.send(conch.MSG_DISCONNECT, uint32(2) + string(b"bye") + string(b""))
+        self.assertEqual(heard, [(True, b"hello", b"en"), (2, b"bye")])
 
     def test_debug_hooks_fail(self) -> None:
         """
