@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from conch_auth import names
 from conch_auth._wire import Reader
+from conch_auth.certificates import plain_algorithm
 from conch_auth.display import printable, text
 from conch_auth.errors import MalformedMessage
 from conch_auth.messages import PublicKeyOk, PublicKeyRequest
@@ -40,12 +41,19 @@ def choose_signature(
     @param allowed: the algorithms that the client allows, most wanted first.
     @param listed: the server's C{server-sig-algs}; empty where it sent none.
     """
-    permitted = [algorithm for algorithm in allowed if algorithm in able]
+    permitted = sorted(
+        (algorithm for algorithm in able if plain_algorithm(algorithm) in allowed),
+        key=lambda algorithm: allowed.index(plain_algorithm(algorithm)),
+    )
     if not permitted:
         return Choice(None, f"{_shown(able)} is not among the algorithms allowed here")
     if not listed:
         return _without_list(permitted)
-    common = [algorithm for algorithm in permitted if algorithm in listed]
+    common = [
+        algorithm
+        for algorithm in permitted
+        if algorithm in listed or plain_algorithm(algorithm) in listed
+    ]
     if not common:
         return Choice(
             None,
@@ -53,7 +61,7 @@ def choose_signature(
             f"{_shown(listed)}, the key can sign {_shown(permitted)}",
         )
     # SHA-1 only where nothing else is common, wherever the caller ranks it.
-    common.sort(key=lambda algorithm: algorithm == names.SSH_RSA)
+    common.sort(key=lambda algorithm: plain_algorithm(algorithm) == names.SSH_RSA)
     return Choice(common[0], "listed by the server")
 
 

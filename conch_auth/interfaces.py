@@ -88,14 +88,9 @@ class IUserAuthService(Interface):
         The server's C{server-sig-algs}; empty where it sent none.
         """
 
-    def informationReceived(name: bytes, instruction: bytes) -> None:
+    def tell(hook: str, *arguments: Any) -> None:
         """
-        The server has shown text and asks nothing.
-        """
-
-    def passwordChangeFailed() -> None:
-        """
-        The server did not take a new password.
+        Call one of the owner's hooks; what fails there is logged.
         """
 
     def _ebAuth(ignored: Any, *args: Any) -> None:

@@ -5,6 +5,7 @@ The bytes that a key signs, and the signature that comes back.
 from __future__ import annotations
 
 from conch_auth._wire import Reader, string
+from conch_auth.certificates import plain_algorithm
 from conch_auth.display import printable, text
 from conch_auth.errors import MalformedMessage, UnusableAnswer
 from conch_auth.messages import PublicKeyRequest, UserAuthRequest
@@ -50,7 +51,7 @@ def check_signature(request: PublicKeyRequest) -> None:
     if request.signature is None:
         return
     made = algorithm_of(request.signature)
-    if made != request.algorithm:
+    if made != plain_algorithm(request.algorithm):
         raise UnusableAnswer(
             "signData",
             f"signed with {printable(text(made), limit=64)} where "

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from conch_auth import _transports, algorithms, errors, messages, names, signing
+from conch_auth._awaiting import as_deferred
 from conch_auth._conversation import Conversation
 from conch_auth._deadlines import Deadlines
 from conch_auth._states import State, after_reply
@@ -378,9 +379,9 @@ class SSHUserAuthClient(Questions):
             self.authenticatedWith.append(self.lastAuth)
         if changed and isinstance(message, messages.Failure | messages.Success):
             if isinstance(message, messages.Success) or message.partial:
-                self.passwordChanged()
+                self.tell("passwordChanged")
             else:
-                self.passwordChangeFailed()
+                self.tell("passwordChangeFailed")
 
     def _isProved(self) -> bool:
         conversation = self._conversation
@@ -458,8 +459,15 @@ class SSHUserAuthClient(Questions):
             return
         banner = Banner(text(message.message), text(message.language))
         self._conversation.recorder.banner(banner)
-        delivered = maybeDeferred(self.bannerReceived, banner, banner.language)
-        delivered.addErrback(self._hookFailed, "bannerReceived")
+        self.tell("bannerReceived", banner, banner.language)
+
+    def tell(self, hook: str, *arguments: Any) -> None:
+        """
+        Call one of the owner's hooks.  What fails there is logged, and the
+        login goes on.
+        """
+        told = as_deferred(getattr(self, hook), *arguments)
+        told.addErrback(self._hookFailed, hook)
 
     def _hookFailed(self, failure: Failure, hook: str) -> None:
         self._log.failure("{hook} failed", failure, hook=hook)

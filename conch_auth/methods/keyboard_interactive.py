@@ -51,21 +51,23 @@ class KeyboardInteractive(Method):
 
     async def _answer(self, request: InfoRequest) -> None:
         self._check_bounds(request)
-        if request.prompts:
-            answers = await self.ask(
-                "person",
-                "getGenericAnswers",
-                request.name,
-                request.instruction,
-                [tuple(prompt) for prompt in request.prompts],
-            )
-        else:
-            self.service.informationReceived(request.name, request.instruction)
-            answers = ()
+        answers = await self._answers(request)
         if answers is None:
-            self.declined("getGenericAnswers gave no answers")
+            self.declined("the questions were not answered")
         else:
             self.service._cbGenericAnswers(answers)
+
+    async def _answers(self, request: InfoRequest) -> Any:
+        if not request.prompts:
+            self.service.tell("informationReceived", request.name, request.instruction)
+            return ()
+        return await self.ask(
+            "person",
+            "getGenericAnswers",
+            request.name,
+            request.instruction,
+            [tuple(prompt) for prompt in request.prompts],
+        )
 
     def _check_bounds(self, request: InfoRequest) -> None:
         rounds, prompts = self.service.maxRounds, self.service.maxPrompts

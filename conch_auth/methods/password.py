@@ -52,8 +52,8 @@ class Password(Method):
         request = self._incoming(PasswordChangeRequest, payload)
         if request is None:
             return
-        if self._old is not None:
-            self.service.passwordChangeFailed()
+        if self._changes:
+            self.service.tell("passwordChangeFailed")
         self._go_on(self._change(request))
 
     async def _change(self, request: PasswordChangeRequest) -> None:
@@ -61,15 +61,23 @@ class Password(Method):
         if self._changes >= limit:
             raise LimitReached("new passwords", "maxPasswordAttempts", limit)
         self._changes += 1
+        if not await self._new_password(request):
+            self.declined("the password has expired, and was not changed")
+
+    async def _new_password(self, request: PasswordChangeRequest) -> bool:
+        """
+        Ask for the passwords and send them; C{False} where there are none.
+        """
         if self._old is None:
             self._old = await self._prompted(b"Old Password: ")
-        if self._old is not None:
-            self.service._setOldPass(self._old)
-            new = await self._prompted(request.prompt)
-            if new is not None:
-                self.service._setNewPass(new)
-                return
-        self.declined("the password has expired, and was not changed")
+        if self._old is None:
+            return False
+        self.service._setOldPass(self._old)
+        new = await self._prompted(request.prompt)
+        if new is None:
+            return False
+        self.service._setNewPass(new)
+        return True
 
     async def _prompted(self, prompt: bytes) -> Any:
         """

@@ -4,6 +4,7 @@ The C{publickey} method (RFC 4252, section 7; RFC 8332).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 from conch_auth import algorithms, names, signing
 from conch_auth._conversation import Superseded
 from conch_auth.errors import UnusableAnswer
+from conch_auth.interfaces import ISigner
 from conch_auth.messages import PublicKeyOk, PublicKeyRequest
 from conch_auth.methods._base import Method
 from conch_auth.report import KeyIdentity
@@ -78,9 +80,9 @@ class PublicKey(Method):
             return False
         self.service.lastPublicKey = answer
         self.service.triedPublicKeys.append(answer)
-        key_type, blob = answer.sshType(), answer.blob()
+        blob = answer.blob()
         choice = algorithms.choose_signature(
-            self._algorithms_of(key_type),
+            self._algorithms_of(answer),
             self.service.signatureAlgorithms,
             self.service.serverSignatureAlgorithms(),
         )
@@ -92,8 +94,11 @@ class PublicKey(Method):
         self.service.askForAuth(self.name, request.build())
         return True
 
-    def _algorithms_of(self, key_type: bytes) -> tuple[bytes, ...]:
-        able = algorithms.signature_algorithms(key_type)
+    def _algorithms_of(self, key: Any) -> Sequence[bytes]:
+        if ISigner.providedBy(key):
+            signer: ISigner = key
+            return signer.algorithms
+        able = algorithms.signature_algorithms(key.sshType())
         return able[-1:] if self._signer_is_sha1_only else able
 
     def _cannot_offer(self, answer: Any) -> None:
