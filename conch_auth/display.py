@@ -36,13 +36,17 @@ def printable(message: str, *, lines: bool = False, limit: int | None = None) ->
     """
     if lines:
         message = message.replace("\r\n", "\n")
-    if limit is not None and len(message) > limit:
-        message = message[: max(limit - 3, 0)] + "..."
+    if limit is not None:
+        # An escape is longer than what it stands for, so that no more is needed.
+        message = message[: limit + 1]
     kept = "\n\t" if lines else ""
-    return "".join(
+    shown = "".join(
         character if character in kept or _is_safe(character) else _escaped(character)
         for character in message
     )
+    if limit is None or len(shown) <= limit:
+        return shown
+    return (shown[: max(limit - 3, 0)] + "...")[:limit]
 
 
 def _is_safe(character: str) -> bool:
