@@ -200,6 +200,37 @@ def _names(algorithms: Sequence[bytes]) -> str:
     return printable(text(b", ".join(algorithms)), limit=400) or "none"
 
 
+class ConfigUnreadable(LoginError):
+    """
+    OpenSSH's client could not be asked what its configuration says of a host.
+
+    @ivar tried: the command line that was run, or was to be run.
+    @ivar problem: what went wrong, in a sentence.
+    @ivar said: what the program wrote to its standard error, as it came.
+    @ivar advice: what to do next, in a sentence.
+    """
+
+    advice = "Run the command by hand, and correct the configuration"
+
+    def __init__(
+        self, tried: str, problem: str, said: str = "", advice: str | None = None
+    ) -> None:
+        super().__init__(tried, problem)
+        self.tried = tried
+        self.problem = problem
+        self.said = said
+        if advice is not None:
+            self.advice = advice
+
+    def __str__(self) -> str:
+        words = "; ".join(line for line in self.said.splitlines() if line)
+        said = f"; it said: {printable(words, limit=400)}" if words else ""
+        return (
+            f"the ssh configuration could not be read with {printable(self.tried)}: "
+            f"{printable(self.problem)}{said}. {self.advice}"
+        )
+
+
 class UnusableAnswer(Exception):
     """
     An override or a callback gave an answer that cannot be used.

@@ -1,0 +1,96 @@
+"""
+OpenSSH's client as a program to ask: run once, within a bound, and killed when
+nobody waits for it any more.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from conch_auth.display import text
+from conch_auth.errors import ConfigUnreadable
+
+#: Bytes that one run may write.  A usual answer of C{ssh -G} has 8 kB.
+MAX_OUTPUT = 1024 * 1024
+
+
+def output(reactor: Any, command: Sequence[str]) -> Deferred[bytes]:
+    """
+    What a program writes to its standard output.  It gets no input, and no shell
+    comes between; cancelling kills it.
+
+    @param command: the program, by path or as found on C{PATH}, and its arguments.
+    @return: errbacks with L{ConfigUnreadable} where the program ends with another
+        status than 0, or writes more than L{MAX_OUTPUT}.
+    @raise ConfigUnreadable: where there is no such program.
+    """
+    tried = shlex.join(command)
+    program = shutil.which(command[0])
+    if program is None:
+        raise ConfigUnreadable(
+            tried,
+            f"there is no program {command[0]}",
+            advice="Install OpenSSH's client, or give no configuration to read",
+        )
+    run = _Run(tried)
+    try:
+        reactor.spawnProcess(run, program, command, env=None)
+    except OSError as error:
+        raise ConfigUnreadable(tried, f"it could not be run ({error})") from error
+    return run.ended
+
+
+class _Run(ProcessProtocol):
+    """
+    One run of a program, within a bound.
+
+    @ivar ended: fires with all that it wrote to its standard output.
+    """
+
+    transport: Any
+
+    def __init__(self, tried: str) -> None:
+        self._tried = tried
+        self._written = {1: bytearray(), 2: bytearray()}
+        self.ended: Deferred[bytes] = Deferred(lambda _: self._kill())
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.transport.closeStdin()
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N802, N803
+        self._written[childFD] += data
+        if sum(map(len, self._written.values())) > MAX_OUTPUT:
+            self._kill()
+            self._fail(f"it wrote more than {MAX_OUTPUT} bytes")
+
+    def processEnded(self, reason: Failure) -> None:  # noqa: N802
+        if not reason.check(ProcessDone):
+            self._fail(_ending(reason.value))
+        elif not self.ended.called:
+            self.ended.callback(bytes(self._written[1]))
+
+    def _fail(self, problem: str) -> None:
+        if not self.ended.called:
+            said = text(bytes(self._written[2]))
+            self.ended.errback(ConfigUnreadable(self._tried, problem, said))
+
+    def _kill(self) -> None:
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess("KILL")
+        # A command of "Match exec" may hold the other ends open for ever.
+        self.transport.loseConnection()
+
+
+def _ending(reason: Any) -> str:
+    if reason.signal is not None:
+        return f"it was ended by signal {reason.signal}"
+    return f"it ended with status {reason.exitCode}"
