@@ -46,6 +46,8 @@ CA_SIGNATURE_ALGORITHMS = frozenset(
     }
 )
 
+_WRONG_SIGNATURE = "the authority's signature of the certificate is wrong"
+
 _C = TypeVar("_C", bound="Certificate")
 
 
@@ -70,6 +72,14 @@ def plain_algorithm(algorithm: bytes) -> bytes:
         # Those of security keys are OpenSSH's without a certificate, too.
         return plain + b"@openssh.com"
     return plain
+
+
+def certificate_algorithm(plain: bytes) -> bytes:
+    """
+    The name of a plain algorithm where the key is a certificate: the opposite
+    of L{plain_algorithm}.
+    """
+    return plain.removesuffix(b"@openssh.com") + _SUFFIX
 
 
 def key_type_of(algorithm: bytes) -> bytes:
@@ -230,12 +240,26 @@ def check_host_certificate(
         made = printable(text(certificate.signature_algorithm), limit=64)
         return f"the authority's signature is made with {made}, which is not accepted"
     if not certificate.signature_valid:
-        return "the authority's signature of the certificate is wrong"
+        return _WRONG_SIGNATURE
     return (
         _time_problem(certificate, now)
         or _principal_problem(certificate, host)
         or _option_problem(certificate)
     )
+
+
+def check_user_certificate(certificate: Certificate, now: float) -> str | None:
+    """
+    What keeps a certificate from being of use to log in with, in a sentence;
+    C{None} where nothing does.  For whom it holds is the server's to judge.
+
+    @param now: seconds since 1970-01-01 UTC.
+    """
+    if certificate.kind is not CertificateKind.USER:
+        return "the certificate is a host's, not a user's"
+    if not certificate.signature_valid:
+        return _WRONG_SIGNATURE
+    return _time_problem(certificate, now)
 
 
 def _time_problem(certificate: Certificate, now: float) -> str | None:

@@ -389,3 +389,28 @@ class HostCertificateInvalid(HostKeyNotVerifiable, conch_error.UserRejectedKey):
     """
 
     problem = "the host certificate is not valid"
+
+
+class KeyUnusable(Exception):
+    """
+    A private key or a certificate cannot be used.
+
+    @ivar path: its file; C{"given key"} or C{"given certificate"} where it came
+        from none.
+    @ivar problem: what is wrong and what to do, in a sentence; never what the
+        file holds.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {self.problem}"
+
+
+class PassphraseWrong(KeyUnusable):
+    """
+    A private key could not be decrypted with the passphrase that was given.
+    """

@@ -1,0 +1,382 @@
+"""
+Private keys and their certificates, from wherever users have them.
+
+L{load_keys} takes what an application gives, L{default_identities} what
+C{ssh} would find by itself.  Both give signers in the order in which to offer
+them.
+
+A key that is encrypted is offered by its public half; its passphrase is asked
+for when it is to sign.  From then on the decrypted key is kept, for the login
+may want a second signature (of the certificate and of the plain key, say),
+until L{Keys.forget}, or for as long as the L{Keys} are: load them anew for each
+login.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.serialization import SSHCertificate
+from twisted.conch.ssh.keys import Key
+from twisted.internet.defer import Deferred
+
+from conch_auth import _keyfiles
+from conch_auth._keyfiles import PrivateKeyText, conch_key, expanded, shown
+from conch_auth._signers import (
+    CertifiedSigner,
+    EncryptedKey,
+    EncryptedSigner,
+    KeySigner,
+    Passphrases,
+)
+from conch_auth.certificates import (
+    Certificate,
+    InvalidCertificate,
+    check_user_certificate,
+)
+from conch_auth.errors import KeyUnusable
+from conch_auth.interfaces import ISigner
+
+GIVEN_KEY = "given key"
+GIVEN_CERTIFICATE = "given certificate"
+
+#: The files that OpenSSH looks for in C{~/.ssh}, in its order: that of 9.2 and
+#: of 10, less XMSS.  Releases from 10 on leave out the last.
+IDENTITIES = (
+    "id_rsa",
+    "id_ecdsa",
+    "id_ecdsa_sk",
+    "id_ed25519",
+    "id_ed25519_sk",
+    "id_dsa",
+)
+
+
+class LockedKey:
+    """
+    An encrypted key whose public half is not known before its passphrase is:
+    PEM or PKCS#8 without a C{.pub} file.
+
+    @ivar source: where the key came from, in words.
+    """
+
+    def __init__(
+        self, source: str, unlock: Callable[[], Deferred[list[ISigner]]]
+    ) -> None:
+        self.source = source
+        self._unlock = unlock
+
+    def __repr__(self) -> str:
+        return f"<LockedKey from {self.source}>"
+
+    def unlock(self) -> Deferred[list[ISigner]]:
+        """
+        Ask for the passphrase.
+
+        @return: the signers to put in the place of this, or L{KeyUnusable}.
+        """
+        return self._unlock()
+
+
+class Keys(list[ISigner | LockedKey]):
+    """
+    Keys in the order in which to offer them.
+
+    @ivar unusable: why keys and certificates were left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unusable: list[KeyUnusable] = []
+        self._encrypted: list[EncryptedKey] = []
+
+    def take(self) -> Deferred[ISigner | None]:
+        """
+        Remove the first key.  Where it is a L{LockedKey} its passphrase is
+        asked for; where that does not come, the reason goes to L{unusable} and
+        the next key follows.
+
+        @return: the key; C{None} where there is no more.
+        """
+        return Deferred.fromCoroutine(self._take())
+
+    async def _take(self) -> ISigner | None:
+        while self:
+            key = self.pop(0)
+            if not isinstance(key, LockedKey):
+                return key
+            try:
+                self[:0] = await key.unlock()
+            except KeyUnusable as error:
+                self.unusable.append(error)
+        return None
+
+    def forget(self) -> None:
+        """
+        Drop every key that was decrypted.  Its signer would have to ask again.
+        """
+        for key in self._encrypted:
+            key.forget()
+
+
+def load_keys(
+    given: Any,
+    *,
+    passphrase: Any = None,
+    ask_passphrase: Callable[[str, int], Any] | None = None,
+    certificates: Any = (),
+    now: float | None = None,
+) -> Keys:
+    """
+    The signers of private keys, in the order in which OpenSSH offers them: of
+    C{certificates}; then for each key its own certificate where one was given
+    with it, the plain key, and the certificate in the C{-cert.pub} file beside
+    it, which is looked for only where none was given.
+
+    A certificate that is of no use is left out, and L{Keys.unusable} says why.
+
+    @param given: one of these or a list of them: the path of a file; C{bytes},
+        the content of one; a Conch C{Key}; a private key of C{cryptography};
+        an L{ISigner}, such as a key in an agent; or a tuple of one of these and
+        its certificate.
+    @param passphrase: text or bytes; or a function of the file's name, or an
+        awaitable, that gives them.
+    @param ask_passphrase: asked with the file's name and the number of the try,
+        from 1 to 3, where C{passphrase} does not do.  It may return a Deferred
+        or a coroutine; C{None} gives the key up.
+    @param certificates: one of these or several: the path of a file; C{bytes},
+        the content of one; a L{Certificate}; a certificate of C{cryptography}.
+    @param now: seconds since 1970-01-01 UTC, at which certificates are judged.
+    @raise KeyUnusable: where a key cannot be used; it names the file.
+    """
+    loader = _Loader(Passphrases(passphrase, ask_passphrase), certificates, now)
+    for item in _several(given):
+        loader.add(item)
+    return loader.loaded()
+
+
+def default_identities(
+    *,
+    passphrase: Any = None,
+    ask_passphrase: Callable[[str, int], Any] | None = None,
+    certificates: Any = (),
+    now: float | None = None,
+) -> Keys:
+    """
+    The signers of the keys in C{~/.ssh} that C{ssh} would offer, as L{load_keys}
+    gives them.  A file that is not there is no error; one that cannot be used
+    is told in L{Keys.unusable}.
+    """
+    loader = _Loader(Passphrases(passphrase, ask_passphrase), certificates, now)
+    for name in IDENTITIES:
+        path = expanded(os.path.join("~", ".ssh", name))
+        if os.path.lexists(path):
+            loader.try_to_add(path)
+    return loader.loaded()
+
+
+class _Shown(NamedTuple):
+    """
+    A certificate that may be shown, and where it came from.
+    """
+
+    certificate: Certificate
+    path: str
+
+    def by(self, signer: ISigner) -> CertifiedSigner:
+        return CertifiedSigner(signer, self.certificate, shown(self.path))
+
+
+class _Loader:
+    """
+    Brings keys and certificates together.
+    """
+
+    def __init__(
+        self, passphrases: Passphrases, certificates: Any, now: float | None
+    ) -> None:
+        self._keys = Keys()
+        self._passphrases = passphrases
+        self._now = time.time() if now is None else now
+        given = list(_several(certificates, ()))
+        self._beside = not given
+        self._given = [found for one in given if (found := self._certificate(one))]
+        self._plain: list[ISigner] = []
+
+    def add(self, item: Any) -> None:
+        """
+        @raise KeyUnusable: where the key cannot be used.
+        """
+        key, certificate = _pair(item)
+        path, content = _found(key)
+        if isinstance(content, PrivateKeyText) and content.encrypted:
+            self._add_encrypted(path, content, certificate)
+            return
+        if isinstance(content, PrivateKeyText):
+            content = KeySigner(content.decoded(), shown(path))
+        self._keys += self._of(content, path, certificate)
+
+    def try_to_add(self, item: Any) -> None:
+        try:
+            self.add(item)
+        except KeyUnusable as error:
+            self._keys.unusable.append(error)
+
+    def loaded(self) -> Keys:
+        """
+        What was added, behind the certificates that were given.
+        """
+        self._keys[:0] = self._certified(self._plain)
+        # One that is left over may be that of a locked key.
+        if not any(isinstance(key, LockedKey) for key in self._keys):
+            self._keys.unusable += [
+                KeyUnusable(found.path, "it certifies none of the keys")
+                for found in self._given
+                if not any(map(found.certificate.certifies, self._blobs()))
+            ]
+        return self._keys
+
+    def _blobs(self) -> list[bytes]:
+        return [signer.blob() for signer in self._plain]
+
+    def _add_encrypted(
+        self, path: str, content: PrivateKeyText, certificate: Any
+    ) -> None:
+        key = EncryptedKey(content, self._passphrases)
+        self._keys._encrypted.append(key)
+
+        def signers(blob: bytes) -> list[ISigner]:
+            plain = EncryptedSigner(blob, shown(path), path, key)
+            return self._of(plain, path, certificate)
+
+        def unlocked(private: Key) -> list[ISigner]:
+            found = signers(private.blob())
+            return [*self._certified(self._plain[-1:]), *found]
+
+        blob = content.public_blob or _keyfiles.public_blob_beside(path)
+        if blob is not None:
+            self._keys += signers(blob)
+        else:
+            self._keys.append(
+                LockedKey(shown(path), lambda: key.decrypted().addCallback(unlocked))
+            )
+
+    def _of(self, plain: ISigner, path: str, given: Any) -> list[ISigner]:
+        """
+        A plain key and the certificates that belong to it alone.
+        """
+        self._plain.append(plain)
+        if given is not None:
+            return [*self._certificates_of(plain, given), plain]
+        beside = path + "-cert.pub"
+        if self._beside and path != GIVEN_KEY and os.path.lexists(beside):
+            return [plain, *self._certificates_of(plain, beside)]
+        return [plain]
+
+    def _certificates_of(self, plain: ISigner, given: Any) -> list[ISigner]:
+        found = self._certificate(given)
+        if found is None:
+            return []
+        if not found.certificate.certifies(plain.blob()):
+            problem = f"it certifies another key than that of {plain.source}"
+            self._keys.unusable.append(KeyUnusable(found.path, problem))
+            return []
+        return [found.by(plain)]
+
+    def _certified(self, plain: list[ISigner]) -> Iterator[ISigner]:
+        """
+        The certificates that were given for any of these keys.
+        """
+        for found in self._given:
+            for signer in plain:
+                if found.certificate.certifies(signer.blob()):
+                    yield found.by(signer)
+                    break
+
+    def _certificate(self, given: Any) -> _Shown | None:
+        try:
+            found = _read_certificate(given)
+            problem = check_user_certificate(found.certificate, self._now)
+            if problem is not None:
+                raise KeyUnusable(found.path, problem)
+        except KeyUnusable as error:
+            self._keys.unusable.append(error)
+            return None
+        return found
+
+
+def _several(given: Any, pair: Any = tuple) -> Iterable[Any]:
+    """
+    What was given, one by one.
+
+    @param pair: the type that is one thing although it has several.
+    """
+    if given is None or given == ():
+        return ()
+    one = ISigner.providedBy(given) or isinstance(given, str | bytes | os.PathLike)
+    if one or isinstance(given, pair) or not isinstance(given, Iterable):
+        return (given,)
+    return given
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    if ISigner.providedBy(item) or not isinstance(item, tuple):
+        return item, None
+    if len(item) != 2:
+        raise KeyUnusable(
+            GIVEN_KEY, "a tuple is a key and its certificate; give several as a list"
+        )
+    return item
+
+
+def _found(given: Any) -> tuple[str, Any]:
+    """
+    The path of a key, and an L{ISigner} or a L{PrivateKeyText}.
+    """
+    if ISigner.providedBy(given):
+        return GIVEN_KEY, given
+    if isinstance(given, str | os.PathLike):
+        path = _path(given, GIVEN_KEY)
+        return path, PrivateKeyText.read(path)
+    if isinstance(given, bytes | bytearray):
+        return GIVEN_KEY, PrivateKeyText.parse(bytes(given), GIVEN_KEY)
+    return GIVEN_KEY, KeySigner(_conch_key(given), GIVEN_KEY)
+
+
+def _conch_key(given: Any) -> Key:
+    if not isinstance(given, Key):
+        return conch_key(given, GIVEN_KEY)
+    if given.isPublic():
+        raise KeyUnusable(GIVEN_KEY, "it is a public key; give the private one")
+    return given
+
+
+def _path(given: str | os.PathLike[Any], words: str) -> str:
+    path = expanded(os.fsdecode(given))
+    if "-----BEGIN" in path or "\n" in path:
+        # Whoever takes a key for its path must not find it in an error.
+        raise KeyUnusable(
+            words, "its content was given as text, which names a file; give bytes"
+        )
+    return path
+
+
+def _read_certificate(given: Any) -> _Shown:
+    path = GIVEN_CERTIFICATE
+    if isinstance(given, Certificate):
+        return _Shown(given, path)
+    if isinstance(given, SSHCertificate):
+        given = given.public_bytes()
+    elif isinstance(given, str | os.PathLike):
+        path = _path(given, path)
+        given = _keyfiles.read(path)[0]
+    blob = _keyfiles.public_blob(given) if isinstance(given, bytes) else None
+    if blob is None:
+        raise KeyUnusable(path, "it is not a certificate")
+    try:
+        return _Shown(Certificate.parse(blob), path)
+    except InvalidCertificate as error:
+        raise KeyUnusable(path, f"it is not a certificate to use: {error}") from None
