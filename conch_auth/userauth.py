@@ -22,7 +22,7 @@ from conch_auth import _transports, algorithms, errors, messages, names, signing
 from conch_auth._awaiting import as_deferred
 from conch_auth._conversation import Conversation
 from conch_auth._deadlines import Deadlines
-from conch_auth._states import State, after_reply
+from conch_auth._states import TABLE, State, after_reply
 from conch_auth._wire import string
 from conch_auth.display import text
 from conch_auth.interfaces import IUserAuthService
@@ -111,8 +111,9 @@ class SSHUserAuthClient(Questions):
         self.triedPublicKeys = []
         return self
 
-    def __init__(self, user: bytes, instance: SSHService) -> None:
-        self.user = user
+    def __init__(self, user: bytes | str, instance: SSHService) -> None:
+        # Conch's own command line passes text.
+        self.user = user.encode("utf-8") if isinstance(user, str) else user
         self.instance = instance
 
     # What the application may ask.
@@ -172,7 +173,7 @@ class SSHUserAuthClient(Questions):
         """
         The first request is about to leave.
         """
-        self._conversation.recorder.at(_transports.host_name(self.transport))
+        self._conversation.recorder.start(_transports.host_name(self.transport))
         self._conversation.unwatch = _transports.watch(
             self.transport, self._connectionLost
         )
@@ -215,7 +216,7 @@ class SSHUserAuthClient(Questions):
         The one whose reply is awaited is then as good as refused.
         """
         conversation = self._conversation
-        if conversation.state in (State.CHOOSING, State.SUCCEEDED, State.ENDED):
+        if messages.Success not in TABLE[conversation.state]:
             return
         if conversation.server_methods is None:
             self._end(errors.ProtocolError("the server knows no authentication"))
@@ -248,7 +249,8 @@ class SSHUserAuthClient(Questions):
         else:
             error.report = self.report
         try:
-            self.transport.sendDisconnect(*_disconnect_for(error))
+            if self.transport is not None:
+                self.transport.sendDisconnect(*_disconnect_for(error))
         finally:
             conversation.settle(Failure(error))
 
@@ -362,8 +364,10 @@ class SSHUserAuthClient(Questions):
         """
         admitted = self._conversation.admitted
         if admitted is not None and admitted[0] is payload:
-            assert isinstance(admitted[1], message)
-            return admitted[1]
+            let_in = admitted[1]
+            if isinstance(let_in, message):
+                self._conversation.admitted = None
+                return let_in
         parsed = self._parse(message, payload)
         self._note(parsed)
         return parsed
@@ -423,7 +427,14 @@ class SSHUserAuthClient(Questions):
         """
         suffix = self.lastAuth.replace(b"-", b"_").decode("ascii", "replace")
         meant = getattr(self, f"ssh_USERAUTH_PK_OK_{suffix}", None)
-        return self._ebAuth(None) if meant is None else meant(packet)
+        if meant is None:
+            return self._ebAuth(None)
+        result = meant(packet)
+        let_in = self._conversation.admitted
+        if let_in is not None and isinstance(let_in[1], messages.InfoRequest):
+            # An override that never asked what is in it answers by itself.
+            self._conversation.answered_unseen(bool(let_in[1].prompts))
+        return result
 
     def ssh_USERAUTH_PK_OK_publickey(self, packet: bytes) -> None:
         """
@@ -451,12 +462,10 @@ class SSHUserAuthClient(Questions):
             message = self.incoming(messages.Banner, packet)
         except errors.ProtocolError:
             return
-        self._bannerBytes += len(message.message) + len(message.language)
-        if (
-            len(self.report.banners) >= self.maxBanners
-            or self._bannerBytes > self.maxBannerBytes
-        ):
+        size = self._bannerBytes + len(message.message) + len(message.language)
+        if len(self.report.banners) >= self.maxBanners or size > self.maxBannerBytes:
             return
+        self._bannerBytes = size
         banner = Banner(text(message.message), text(message.language))
         self._conversation.recorder.banner(banner)
         self.tell("bannerReceived", banner, banner.language)
@@ -590,7 +599,7 @@ class SSHUserAuthClient(Questions):
         return None
 
     def _tryFailed(self, failure: Failure, method: bytes) -> bool:
-        self._conversation.could_not_start(method, failure)
+        self._conversation.could_not_start(method, failure, _switch_of(method))
         return False
 
     def tryAuth(self, kind: bytes) -> Any:
@@ -600,8 +609,7 @@ class SSHUserAuthClient(Questions):
         @return: a true value where a request was sent or may still be, or a
             Deferred of it.
         """
-        suffix = kind.replace(b"-", b"_").decode("ascii")
-        start = getattr(self, f"auth_{suffix}", None)
+        start = getattr(self, _switch_of(kind), None)
         return start() if start is not None else None
 
     def tryNextMethod(self) -> None:
@@ -690,6 +698,13 @@ class SSHUserAuthClient(Questions):
 
     def _cbGenericAnswers(self, responses: Iterable[Any]) -> None:
         self._method(KeyboardInteractive).respond(responses)
+
+
+def _switch_of(method: bytes) -> str:
+    """
+    The name of what starts C{method}.
+    """
+    return "auth_" + method.replace(b"-", b"_").decode("ascii", "replace")
 
 
 def _disconnect_for(error: errors.LoginError) -> tuple[int, bytes]:
