@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from conch_auth._awaiting import as_deferred
 from conch_auth.errors import NoAnswer
 
 
@@ -42,7 +43,7 @@ class Question:
         @param seconds: the time it may take, or C{None}.
         @param clock: returns what counts them.
         """
-        self._answer = maybeDeferred(ask)
+        self._answer = as_deferred(ask)
         self._answer.addBoth(self._hear)
         self.waited = True
         if self._over:

@@ -1,0 +1,237 @@
+"""
+The service that puts its questions to an L{SSHClient}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.conch.ssh.service import SSHService
+
+from conch_auth import names
+from conch_auth._awaiting import as_deferred
+from conch_auth.callbacks import SSHClient
+from conch_auth.display import text
+from conch_auth.errors import UnusableAnswer
+from conch_auth.interfaces import ISigner
+from conch_auth.keys import Keys
+from conch_auth.messages import InfoRequest, PasswordChangeRequest, Prompt
+from conch_auth.methods import METHODS, KeyboardInteractive, Password
+from conch_auth.userauth import SSHUserAuthClient
+
+#: A question for the account's password and for nothing else: the word stands
+#: alone, or with whose it is.  A stored password answers no other (a server
+#: could ask for "the password of your bank").
+_PASSWORD_PROMPT = re.compile(
+    r"(\([^()]*\) *)?(enter +)?(your +)?(\S+'s +)?"
+    r"(password|passcode)( +for +\S+)? *:? *",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Credentials:
+    """
+    What C{connect} was given to log in with.
+
+    @ivar load_keys: gives the L{Keys}, once, when the first is wanted.
+    @ivar load_given: makes L{Keys} of what a client gave.
+    @ivar password: text, bytes, or what returns or awaits it.  It is used once.
+    @ivar preferred_auth: the methods to use, and no others, in this order.
+    """
+
+    username: str
+    load_keys: Callable[[], Any]
+    load_given: Callable[[Any], Keys]
+    password: Any = field(default=None, repr=False)
+    preferred_auth: Sequence[bytes] = (
+        names.PUBLICKEY,
+        names.KEYBOARD_INTERACTIVE,
+        names.PASSWORD,
+    )
+
+    async def take_password(self) -> Any:
+        """
+        The password, which is gone afterwards.
+        """
+        password, self.password = self.password, None
+        if callable(password):
+            password = password()
+        return await as_deferred(lambda: password)
+
+
+class CallbackPassword(Password):
+    """
+    Asks for both passwords of a change at once.
+    """
+
+    async def _new_password(self, request: PasswordChangeRequest) -> bool:
+        changed = await self.ask(
+            "person",
+            "getPasswordChange",
+            text(request.prompt),
+            text(request.language),
+        )
+        if changed is NotImplemented or changed is None:
+            return False
+        try:
+            old, new = changed
+        except (TypeError, ValueError):
+            raise UnusableAnswer(
+                "password_change_requested", "gave no pair of passwords"
+            ) from None
+        self.service._setOldPass(old)
+        self.service._setNewPass(new)
+        return True
+
+
+class CallbackKeyboardInteractive(KeyboardInteractive):
+    """
+    Shows the client every round, those without a prompt included.
+    """
+
+    async def _answers(self, request: InfoRequest) -> Any:
+        answers = await self.ask("person", "getChallengeAnswers", request)
+        if answers is not None and len(answers) != len(request.prompts):
+            raise UnusableAnswer(
+                "kbdint_challenge_received",
+                f"gave {len(answers)} answers to {len(request.prompts)} prompts",
+            )
+        return answers
+
+
+class ClientUserAuth(SSHUserAuthClient):
+    """
+    The service, as C{connect} uses it.
+
+    @param client: the L{SSHClient}.
+    @param credentials: what goes before the client's own answers.
+    """
+
+    methods = {
+        **METHODS,
+        names.PASSWORD: CallbackPassword,
+        names.KEYBOARD_INTERACTIVE: CallbackKeyboardInteractive,
+    }
+    #: The password answers one keyboard-interactive question in this login.
+    _answersByPassword = False
+    _keys: Keys | None = None
+    #: Called when the server has agreed to be logged in to.
+    begun: Callable[[], object] = staticmethod(lambda: None)
+
+    def __init__(
+        self, instance: SSHService, client: SSHClient, credentials: Credentials
+    ) -> None:
+        super().__init__(credentials.username.encode("utf-8"), instance)
+        self.preferredOrder = list(credentials.preferred_auth)
+        self._client = client
+        self._credentials = credentials
+
+    def tryAuth(self, kind: bytes) -> Any:
+        """
+        Only methods that are wanted are tried at all.
+        """
+        return super().tryAuth(kind) if kind in self.preferredOrder else None
+
+    async def getPublicKey(self) -> ISigner | None:
+        if self._keys is None:
+            self._keys = Keys()
+            self._keys = await as_deferred(self._credentials.load_keys)
+        key = await self._take_key()
+        if key is None:
+            given = await as_deferred(self._client.public_key_auth_requested)
+            if given:
+                self._keys = self._credentials.load_given(given)
+                key = await self._take_key()
+        return key
+
+    async def _take_key(self) -> ISigner | None:
+        """
+        The next key; what was found to be of no use goes into the report.
+        """
+        keys = self._keys
+        assert keys is not None
+        key = await keys.take()
+        unusable, keys.unusable = keys.unusable, []
+        for problem in unusable:
+            self.keySkipped(problem.path, str(problem))
+        return key
+
+    def keySkipped(self, source: str, reason: str) -> None:
+        """
+        A key or certificate was left out before it was offered.
+        """
+        self._conversation.recorder.skip(
+            names.PUBLICKEY, "skipped", reason, source=source
+        )
+
+    def serviceStopped(self) -> None:
+        super().serviceStopped()
+        if self._keys is not None:
+            self._keys.forget()
+
+    def signData(self, publicKey: ISigner, signData: bytes) -> Any:
+        assert self.signatureAlgorithm is not None
+        return publicKey.sign(signData, self.signatureAlgorithm)
+
+    async def getPassword(self, prompt: bytes | None = None) -> Any:
+        if self._credentials.password is not None:
+            return await self._credentials.take_password()
+        return await as_deferred(self._client.password_auth_requested)
+
+    def getPasswordChange(self, prompt: str, language: str) -> Any:
+        """
+        The old password and a new one, or C{NotImplemented}.
+        """
+        return self._client.password_change_requested(prompt, language)
+
+    async def getSubmethods(self) -> Any:
+        wanted = await as_deferred(self._client.kbdint_auth_requested)
+        if wanted is not NotImplemented:
+            self._answersByPassword = False
+            return wanted
+        if self._credentials.password is None:
+            return None
+        self._answersByPassword = True
+        return ""
+
+    def getChallengeAnswers(self, request: InfoRequest) -> Any:
+        """
+        The answers to a round, or C{None}.
+        """
+        if self._answersByPassword:
+            return self._passwordFor(request.prompts)
+        return self._client.kbdint_challenge_received(
+            text(request.name),
+            text(request.instruction),
+            text(request.language),
+            [(text(prompt.prompt), prompt.echo) for prompt in request.prompts],
+        )
+
+    async def _passwordFor(self, prompts: Sequence[Prompt]) -> Any:
+        if not prompts:
+            return []
+        prompt, echo = prompts[0]
+        if len(prompts) > 1 or echo or not _PASSWORD_PROMPT.fullmatch(text(prompt)):
+            return None
+        password = await self._credentials.take_password()
+        return None if password is None else [password]
+
+    def serviceStarted(self) -> None:
+        self.begun()
+        as_deferred(self._client.begin_auth, self._credentials.username).addErrback(
+            self._hookFailed, "begin_auth"
+        )
+        super().serviceStarted()
+
+    def bannerReceived(self, message: str, language: str) -> Any:
+        return self._client.auth_banner_received(message, language)
+
+    def passwordChanged(self) -> Any:
+        return self._client.password_changed()
+
+    def passwordChangeFailed(self) -> Any:
+        return self._client.password_change_failed()

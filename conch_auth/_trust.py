@@ -1,0 +1,111 @@
+"""
+Whether to trust a host, as C{connect} asks it: known_hosts first, then the
+client's callbacks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from twisted.conch.ssh.keys import BadKeyError, Key
+from zope.interface import implementer
+
+from conch_auth._awaiting import as_deferred
+from conch_auth.callbacks import SSHClient, is_overridden
+from conch_auth.certificates import HostKeyOffer, key_type
+from conch_auth.display import fingerprint, text
+from conch_auth.errors import HostKeyRejected, HostKeyUnknown
+from conch_auth.interfaces import IHostKeyPolicy
+from conch_auth.knownhosts import KnownHosts, default_paths
+
+
+def policy_for(
+    known_hosts: Any, client: SSHClient, host: str, port: int
+) -> IHostKeyPolicy:
+    """
+    The policy of one connection.
+
+    @param known_hosts: C{()} for OpenSSH's own files, C{None} for the callbacks
+        alone, a path or paths, the bytes of a file, a L{KnownHosts}, or an
+        L{IHostKeyPolicy}, which then decides by itself.
+    """
+    if IHostKeyPolicy.providedBy(known_hosts):
+        policy: IHostKeyPolicy = known_hosts
+        return policy
+    if known_hosts is None:
+        return ClientPolicy(client, None)
+    known = _read(known_hosts)
+    return ClientPolicy(client, known.policy(host, port))
+
+
+def _read(known_hosts: Any) -> KnownHosts:
+    if isinstance(known_hosts, KnownHosts):
+        return known_hosts
+    if isinstance(known_hosts, bytes):
+        return KnownHosts.from_bytes(known_hosts)
+    if isinstance(known_hosts, str | os.PathLike):
+        return KnownHosts.from_files(known_hosts)
+    if isinstance(known_hosts, Iterable):
+        return KnownHosts.from_files(list(known_hosts) or default_paths())
+    raise TypeError(f"known_hosts cannot be a {type(known_hosts).__name__}")
+
+
+@implementer(IHostKeyPolicy)
+class ClientPolicy:
+    """
+    Asks the client about what known_hosts has nothing on.
+
+    A key that is changed or revoked is refused, and the client is not asked.
+    """
+
+    def __init__(self, client: SSHClient, known: IHostKeyPolicy | None) -> None:
+        self._client = client
+        self._known = known
+
+    def order_algorithms(self, supported: Sequence[bytes]) -> Sequence[bytes]:
+        # A client that judges authorities wants certificates, even where no
+        # file names one.
+        if self._known is None or is_overridden(self._client, "validate_host_ca_key"):
+            return supported
+        return self._known.order_algorithms(supported)
+
+    async def accept(self, offer: HostKeyOffer) -> bool:
+        unknown: HostKeyUnknown | None = None
+        if self._known is not None:
+            try:
+                if await as_deferred(self._known.accept, offer) is True:
+                    return True
+            except HostKeyUnknown as error:
+                unknown = error
+        if await self._ask(offer) is True:
+            return True
+        raise unknown or HostKeyRejected(
+            offer.host,
+            offer.port,
+            text(key_type(offer.key_blob)),
+            fingerprint(offer.key_blob),
+        )
+
+    async def _ask(self, offer: HostKeyOffer) -> Any:
+        place = offer.host, offer.address or "", offer.port
+        if offer.certificate is not None:
+            authority = _key(offer.certificate.ca_blob)
+            return await as_deferred(
+                self._client.validate_host_ca_key, *place, authority
+            )
+        return await as_deferred(
+            self._client.validate_host_public_key, *place, _key(offer.key_blob)
+        )
+
+
+def _key(blob: bytes) -> Key | bytes:
+    """
+    The key as a Conch C{Key}, or its blob where Conch does not know the type.
+    """
+    try:
+        key: Key = Key.fromString(blob)
+    except BadKeyError:
+        return blob
+    return key

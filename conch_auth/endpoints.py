@@ -1,0 +1,276 @@
+"""
+The door for an application that wants one call: L{connect}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet import error as internet_error
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+
+from conch_auth import names
+from conch_auth._awaiting import as_deferred
+from conch_auth._client_auth import ClientUserAuth, Credentials
+from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
+from conch_auth._credentials import load_given, load_keys
+from conch_auth._deadlines import Deadlines
+from conch_auth._options import (
+    Options,
+    host_name,
+    preferred_methods,
+    seconds,
+    user_name,
+)
+from conch_auth._trust import policy_for
+from conch_auth.callbacks import SSHClient
+from conch_auth.errors import ConnectFailed, ConnectTimeout
+from conch_auth.report import Party
+
+__all__ = ["SSHClientConnection", "connect", "create_connection"]
+
+#: AsyncSSH's: two minutes to log in, as sshd gives.
+LOGIN_TIMEOUT = 120.0
+#: Long enough for a slow name server and a server far away.
+CONNECT_TIMEOUT = 60.0
+
+
+def connect(
+    host: str,
+    port: int = 22,
+    *,
+    client_factory: Callable[[], SSHClient] = SSHClient,
+    username: str | None = None,
+    password: Any = None,
+    client_keys: Any = (),
+    client_certs: Any = (),
+    passphrase: Any = None,
+    agent_path: Any = (),
+    known_hosts: Any = (),
+    preferred_auth: str | Sequence[str] | None = None,
+    host_key_alias: str | None = None,
+    login_timeout: float | str | None = LOGIN_TIMEOUT,
+    connect_timeout: float | str | None = CONNECT_TIMEOUT,
+    kbdint_auth: bool = True,
+    password_auth: bool = True,
+    public_key_auth: bool = True,
+    disable_trivial_auth: bool = True,
+    reactor: Any = None,
+    endpoint: IStreamClientEndpoint | None = None,
+) -> Deferred[SSHClientConnection]:
+    """
+    Connect to a host, check that it is the host, and log in.
+
+    The options have AsyncSSH's names and meanings.
+
+    @param client_factory: makes the L{SSHClient} that is asked what the options
+        do not say.
+    @param username: C{None} for the name of the user who runs this.
+    @param password: text, or what returns or awaits it when it is needed.  It
+        is used once.
+    @param client_keys: private keys: paths, bytes of a file, Conch's C{Key}s,
+        keys of C{cryptography}, or pairs of one and its certificate; one or a
+        list.  C{()} for the keys in C{~/.ssh}, C{None} for none.
+    @param client_certs: certificates, for the keys that they certify.
+    @param passphrase: opens encrypted keys: text, or what is called with the
+        file's name and returns or awaits it.
+    @param agent_path: the agent's socket; C{()} for SSH_AUTH_SOCK, C{None} for
+        no agent.
+    @param known_hosts: which host keys to trust: paths, the bytes of a
+        known_hosts file, a L{KnownHosts<conch_auth.knownhosts.KnownHosts>}, or
+        an L{IHostKeyPolicy<conch_auth.interfaces.IHostKeyPolicy>} such as
+        L{PinnedKey<conch_auth.knownhosts.PinnedKey>}; C{()} for OpenSSH's own
+        files.  What they say nothing of, the client is asked about.  C{None}
+        leaves everything to the client; nothing is ever trusted without a word.
+    @param preferred_auth: the methods to use, and no others, in this order.
+    @param host_key_alias: the name to look the host key up by.
+    @param login_timeout: seconds for the login, without those that a person
+        takes; also as C{"1m30s"}; C{None} or 0 for no limit.
+    @param connect_timeout: seconds for the connection and the key exchange,
+        likewise.
+    @param kbdint_auth: whether to use keyboard-interactive.
+    @param password_auth: whether to use passwords.
+    @param public_key_auth: whether to use keys.
+    @param disable_trivial_auth: refuse a login for which nothing was proved.
+    @param reactor: C{None} for the reactor that is installed.
+    @param endpoint: what to connect by, instead of TCP to C{host} and C{port},
+        which then still say whose host key it is.
+    @return: fires with the L{SSHClientConnection}, or errbacks with a
+        L{LoginError<conch_auth.errors.LoginError>}: C{ConnectFailed},
+        C{HostKeyNotVerifiable}, C{AuthenticationFailed}, C{ProtocolError} or
+        C{ConnectionLost}.  Cancelling it closes the connection.
+    @raise ValueError: an option cannot be used.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    options = Options(
+        host=host_name(host),
+        port=port,
+        client_factory=client_factory,
+        username=user_name(username),
+        password=password,
+        client_keys=client_keys,
+        client_certs=client_certs,
+        passphrase=passphrase,
+        agent_path=agent_path,
+        known_hosts=known_hosts,
+        preferred_auth=preferred_methods(
+            preferred_auth,
+            {
+                names.PUBLICKEY: public_key_auth,
+                names.PASSWORD: password_auth,
+                names.KEYBOARD_INTERACTIVE: kbdint_auth,
+            },
+        ),
+        host_key_alias=host_key_alias,
+        login_timeout=seconds("login_timeout", login_timeout),
+        connect_timeout=seconds("connect_timeout", connect_timeout),
+        allow_trivial_auth=not disable_trivial_auth,
+    )
+    if endpoint is None:
+        endpoint = HostnameEndpoint(reactor, options.host, options.port)
+    return _Opening(options, endpoint, reactor).run()
+
+
+def create_connection(
+    client_factory: Callable[[], SSHClient], host: str, port: int = 22, **options: Any
+) -> Deferred[tuple[SSHClientConnection, SSHClient]]:
+    """
+    L{connect}, which fires with the connection and its client.
+    """
+    connected = connect(host, port, client_factory=client_factory, **options)
+    return connected.addCallback(lambda made: (made, made.client))
+
+
+class _Opening:
+    """
+    The steps of one L{connect}.
+    """
+
+    def __init__(
+        self, options: Options, endpoint: IStreamClientEndpoint, reactor: Any
+    ) -> None:
+        self._options = options
+        self._endpoint = endpoint
+        self._reactor = reactor
+        self._late = False
+        client = options.client_factory()
+        self._connection = SSHClientConnection(client, options.host, options.port)
+        self._deadlines = Deadlines(
+            lambda: IReactorTime(reactor),
+            _no_limit,
+            options.connect_timeout,
+            self._expired,
+        )
+
+    def run(self) -> Deferred[SSHClientConnection]:
+        self._steps = Deferred.fromCoroutine(self._open())
+        return self._steps
+
+    def _expired(self, party: Party | None) -> None:
+        self._late = True
+        self._steps.cancel()
+
+    async def _open(self) -> SSHClientConnection:
+        self._deadlines.wait("server")
+        try:
+            await self._connect()
+            await self._log_in()
+        except BaseException as error:
+            raise self._failed(error) from error
+        finally:
+            self._deadlines.wait(None)
+        return self._connection
+
+    def _failed(self, error: BaseException) -> BaseException:
+        """
+        Leave nothing open, and say why.
+        """
+        options, connection = self._options, self._connection
+        if self._late:
+            late = f"not done in {options.connect_timeout:g} seconds"
+            error = ConnectTimeout(options.host, options.port, late)
+        connection.error = error
+        if connection.transport is not None:
+            connection.abort()
+        return error
+
+    async def _connect(self) -> None:
+        options = self._options
+        try:
+            await self._endpoint.connect(Factory.forProtocol(self._transport))
+        except CancelledError:
+            raise
+        except Exception as error:
+            raise ConnectFailed(options.host, options.port, _reason(error)) from error
+        transport = self._connection.transport
+        assert transport is not None
+        await as_deferred(self._connection.client.connection_made, self._connection)
+        await transport.whenSecure()
+
+    def _transport(self) -> ClientTransport:
+        options, connection = self._options, self._connection
+        transport = connection.transport = ClientTransport()
+        transport.owner = connection
+        transport.creator = Creator(options.username.encode(), options.host.encode())
+        transport.thinking = self._thinking
+        transport.clock = self._reactor
+        alias = options.host_key_alias
+        transport.hostname = alias or options.host
+        transport.port = 22 if alias else options.port
+        transport.hostKeyPolicy = policy_for(
+            options.known_hosts, connection.client, transport.hostname, transport.port
+        )
+        return transport
+
+    def _thinking(self, asked: bool) -> None:
+        self._deadlines.wait("person" if asked else "server")
+
+    async def _log_in(self) -> None:
+        connection = self._connection
+        transport = connection.transport
+        assert transport is not None
+        auth = connection.auth = self._service()
+        authenticated = auth.whenAuthenticated()
+        transport.requestService(auth)
+        await authenticated
+        await maybeDeferred(connection.client.auth_completed)
+
+    def _service(self) -> ClientUserAuth:
+        options = self._options
+        auth = ClientUserAuth(
+            self._connection.connection,
+            self._connection.client,
+            Credentials(
+                username=options.username,
+                load_keys=lambda: load_keys(options),
+                load_given=lambda given: load_given(options, given),
+                password=options.password,
+                preferred_auth=options.preferred_auth,
+            ),
+        )
+        auth.clock = IReactorTime(self._reactor)
+        auth.loginTimeout = options.login_timeout
+        auth.allowTrivialAuth = options.allow_trivial_auth
+        auth.begun = lambda: self._deadlines.wait(None)
+        return auth
+
+
+def _no_limit(party: Party) -> None:
+    """
+    Each party may take what is left of the whole.
+    """
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, internet_error.DNSLookupError):
+        return "no address is known for this name"
+    if isinstance(error, internet_error.ConnectionRefusedError):
+        return "the connection was refused; is an SSH server running there?"
+    if isinstance(error, internet_error.TimeoutError):
+        return "it did not answer"
+    return str(error) or type(error).__name__
