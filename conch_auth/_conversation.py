@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python import failure
 
@@ -37,9 +37,11 @@ from conch_auth.messages import (
     Message,
     MethodRequest,
     NoneRequest,
+    OtherRequest,
     PasswordRequest,
     PublicKeyRequest,
     Success,
+    is_described,
 )
 from conch_auth.report import KeyIdentity, Outcome, Party, Recorder
 
@@ -55,23 +57,32 @@ class Question:
     Something that the owner was asked, until it is answered or dropped.
     """
 
+    _log = Logger()
+
     def __init__(self, name: str, party: Party) -> None:
         self.name = name
         self.party: Party = party
         self.answered: Deferred[Any] = Deferred()
         self.asked: Deferred[Any] | None = None
+        self.dropped = False
 
     def fail(self, error: Exception) -> None:
         """
         The answer is not waited for any more: whoever makes it is told by a
         cancellation, whoever wants it by C{error}.
         """
+        self.dropped = True
+        self.cancel()
+        self.answered.errback(error)
+
+    def cancel(self) -> None:
         asked, self.asked = self.asked, None
+        if asked is None:
+            return
         try:
-            if asked is not None:
-                asked.cancel()
-        finally:
-            self.answered.errback(error)
+            asked.cancel()
+        except Exception:
+            self._log.failure("{question} could not be cancelled", question=self.name)
 
 
 class Conversation:
@@ -167,11 +178,16 @@ class Conversation:
             the owner's failure; or L{Superseded}.
         """
         self.drop_question()
+        if self.ended:
+            return fail(Superseded())
         pending = self._question = Question(name, party)
         self.last_question = name
         self.wait(party)
         asked = pending.asked = as_deferred(question, *arguments)
         asked.addBoth(self._answered, pending)
+        if pending.dropped:
+            # The owner ended the login while it was asked.
+            pending.cancel()
         return pending.answered
 
     def _answered(self, answer: Any, pending: Question) -> None:
@@ -214,6 +230,18 @@ class Conversation:
         self.state = State.INTERACTIVE_SENT
         self.awaiting_reply()
 
+    def answered_unseen(self, proved: bool) -> None:
+        """
+        An override may have answered the server's questions past the exit, as
+        Conch's own methods do.  What it proves is then not known, but that
+        there was something to answer.
+        """
+        answering = self.state is State.ANSWERING and self.recorder.attempt is not None
+        if answering and self._question is None and not self._actions:
+            self.state = State.INTERACTIVE_SENT
+            if proved:
+                self.proof = names.KEYBOARD_INTERACTIVE.decode("ascii")
+
     def awaiting_reply(self) -> None:
         self.recorder.sent()
         self.wait("server")
@@ -225,9 +253,10 @@ class Conversation:
         attempt = self.recorder.attempt
         if attempt is None or request.method != self.asked_for:
             return False
+        before = self.request
         if isinstance(request, PublicKeyRequest):
-            before = self.request
-            assert isinstance(before, PublicKeyRequest)
+            if not isinstance(before, PublicKeyRequest):
+                return False
             if request.signature is None or request.blob != before.blob:
                 return False
             self.recorder.note(algorithm=request.algorithm.decode("ascii", "replace"))
@@ -256,6 +285,8 @@ class Conversation:
             self.state = State.CHOOSING
         self.drop_question()
         self.wait(None)
+        if isinstance(message, Success):
+            self._deadlines.stop()
         if isinstance(message, Failure):
             self._method_answered(message)
         elif isinstance(message, Success):
@@ -305,15 +336,20 @@ class Conversation:
         The attempt that runs is given up on this side.
         """
         self.failures += 1
-        self.recorder.end("failed", self._in_words(failure))
+        self.recorder.end("failed", self._in_words(failure, self.last_question))
 
-    def could_not_start(self, method: bytes, failure: failure.Failure) -> None:
+    def could_not_start(
+        self, method: bytes, failure: failure.Failure, raised_by: str = ""
+    ) -> None:
         """
         An attempt of C{method} failed before anything was sent.
-        """
-        self.recorder.skip(method, "failed", self._in_words(failure))
 
-    def _in_words(self, reason: object) -> str:
+        @param raised_by: what failed, if not the last question.
+        """
+        reason = self._in_words(failure, raised_by or self.last_question)
+        self.recorder.skip(method, "failed", reason)
+
+    def _in_words(self, reason: object, raised_by: str) -> str:
         """
         A failure as a report may tell it: the text of a foreign error may hold
         a secret, so only its type is told.
@@ -324,10 +360,10 @@ class Conversation:
         if isinstance(error, _OWN_ERRORS):
             return str(error)
         if isinstance(error, NotImplementedError):
-            return f"{self.last_question} is not provided"
+            return f"{raised_by} is not provided"
         if isinstance(error, OSError):
-            return f"{self.last_question} failed: {printable(str(error))}"
-        return f"{self.last_question} raised {type(error).__name__}"
+            return f"{raised_by} failed: {printable(str(error))}"
+        return f"{raised_by} raised {type(error).__name__}"
 
     def finish(self, succeeded: bool, ending: str = "") -> None:
         """
@@ -336,7 +372,7 @@ class Conversation:
         self.ended = True
         self.state = State.SUCCEEDED if succeeded else State.ENDED
         self._actions.clear()
-        self.wait(None)
+        self._deadlines.stop()
         self.unwatch()
         self.recorder.finish(succeeded, ending)
         self.drop_question()
@@ -387,6 +423,9 @@ def _proof_in(request: MethodRequest) -> str | None:
     """
     method = request.method.decode("ascii", "replace")
     if isinstance(request, NoneRequest | KeyboardInteractiveRequest):
+        return None
+    if isinstance(request, OtherRequest) and is_described(request.method):
+        # It is not what its method says, so no server can have accepted it.
         return None
     if isinstance(request, PublicKeyRequest):
         if request.signature is None:

@@ -34,27 +34,36 @@ class Deadlines:
         self._limit_of = limit_of
         self._left = total
         self._expired = expired
+        self._over = False
         self._call: IDelayedCall | None = None
         self._counted_from: float | None = None
 
     def wait(self, party: Party | None) -> None:
         """
-        From now on C{party} is waited for, or nobody.
+        From now on C{party} is waited for; with C{None}, whatever an override
+        of the application's may be doing, which only the login as a whole
+        limits.
         """
         clock = self._clock()
-        if clock is None:
+        if clock is None or self._over:
             return
         self._stop(clock)
-        if party is None:
-            return
-        limit = self._limit_of(party)
-        over: Party | None = party
+        limit = None if party is None else self._limit_of(party)
+        over = party
         if party != "person" and self._left is not None:
             self._counted_from = clock.seconds()
             if limit is None or self._left < limit:
                 limit, over = self._left, None
         if limit is not None:
             self._call = clock.callLater(max(limit, 0), self._fire, over)
+
+    def stop(self) -> None:
+        """
+        The login is over.
+        """
+        self._over = True
+        if self._call is not None and self._call.active():
+            self._call.cancel()
 
     def _stop(self, clock: IReactorTime) -> None:
         if self._call is not None and self._call.active():

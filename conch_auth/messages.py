@@ -186,6 +186,13 @@ _REQUESTS: dict[
 }
 
 
+def is_described(method: bytes) -> bool:
+    """
+    Whether the requests of C{method} are described here.
+    """
+    return method in _REQUESTS
+
+
 def method_request(method: bytes, data: bytes) -> MethodRequest:
     """
     What follows the name of C{method} in a USERAUTH_REQUEST, as a value.

@@ -93,7 +93,7 @@ class Attempt:
                 self.algorithm
                 if self.key is None or self.algorithm != self.key.type
                 else None,
-                f"from {self.source}" if self.source else None,
+                f"from {printable(self.source)}" if self.source else None,
             )
             if detail
         ]
@@ -279,7 +279,7 @@ class Recorder:
         self, user: bytes, service: bytes, seconds: Callable[[], float]
     ) -> None:
         self._seconds = seconds
-        self._started = seconds()
+        self._started: float | None = None
         self._report = AuthReport(text(user), text(service))
         self._attempts: list[Attempt] = []
         self._banners: list[Banner] = []
@@ -288,7 +288,7 @@ class Recorder:
         # What was spent before an attempt was open belongs to the next one.
         self._early: dict[Party, float] = {}
         self._party: Party | None = None
-        self._since = self._started
+        self._since = 0.0
         self._ended = False
 
     @property
@@ -298,10 +298,13 @@ class Recorder:
         """
         return self._open.attempt if self._open is not None else None
 
-    def at(self, host: str | None) -> None:
+    def start(self, host: str | None) -> None:
         """
-        The server's name is known.
+        The login begins: its seconds are counted from now.
+
+        @param host: the server's name, where it is known.
         """
+        self._started = self._seconds()
         self._report = replace(self._report, host=host)
 
     def begin(self, method: bytes, **known: Any) -> None:
@@ -394,9 +397,12 @@ class Recorder:
             self._report,
             attempts=tuple(self._attempts),
             banners=tuple(self._banners),
-            elapsed=self._seconds() - self._started,
+            elapsed=self._elapsed(),
             proof=", then ".join(self._proofs) or None,
         )
+
+    def _elapsed(self) -> float:
+        return 0.0 if self._started is None else self._seconds() - self._started
 
     def _count_wait(self) -> None:
         now = self._seconds()

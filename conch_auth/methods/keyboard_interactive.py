@@ -5,6 +5,7 @@ The C{keyboard-interactive} method (RFC 4256).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from conch_auth import names
@@ -23,7 +24,7 @@ class KeyboardInteractive(Method):
     _rounds: int | None = None
 
     async def _start(self) -> bool:
-        if self._rounds == 0:
+        if self._rounds == 0 and self._tries_in == self.conversation.stage:
             # The server lists the method and never asks anything.
             self.give_up()
         if self.exhausted(self.service.maxInteractiveAttempts):
@@ -56,6 +57,7 @@ class KeyboardInteractive(Method):
             self.declined("the questions were not answered")
         else:
             self.service._cbGenericAnswers(answers)
+            self.conversation.answered_unseen(bool(request.prompts))
 
     async def _answers(self, request: InfoRequest) -> Any:
         if not request.prompts:
@@ -82,6 +84,11 @@ class KeyboardInteractive(Method):
         """
         if isinstance(answers, str | bytes):
             raise UnusableAnswer("getGenericAnswers", "gave one text, not a list")
-        self.service.sendUserAuth(
-            InfoResponse(tuple(as_bytes("getGenericAnswers", a) for a in answers))
+        limit = self.service.maxPrompts
+        sent = tuple(
+            as_bytes("getGenericAnswers", answer)
+            for answer in islice(answers, limit + 1)
         )
+        if len(sent) > limit:
+            raise LimitReached("answers", "maxPrompts", limit)
+        self.service.sendUserAuth(InfoResponse(sent))

@@ -31,8 +31,9 @@ class PublicKey(Method):
     _passed_over = False
     # Whether its signer can make no RSA signature but SHA-1.
     _signer_is_sha1_only = False
-    # What is to be signed, once the server has taken a key.
-    _wanted: PublicKeyRequest | None = None
+    # The request with an older kind of signature, where the signer can make
+    # no other.
+    _fallback: PublicKeyRequest | None = None
 
     def start(self) -> Deferred[bool]:
         """
@@ -131,10 +132,19 @@ class PublicKey(Method):
         PK_OK: the server would take the key that was offered.
         """
         if self._incoming(PublicKeyOk, payload) is not None:
-            asked = self.conversation.request
-            assert isinstance(asked, PublicKeyRequest)
-            self._wanted = asked
+            self._fallback = None
             self._go_on(self._sign())
+
+    def _wanted(self) -> PublicKeyRequest | None:
+        """
+        The request that is to be signed; C{None} once there is no more to sign.
+        """
+        asked, fallback = self.conversation.request, self._fallback
+        if not isinstance(asked, PublicKeyRequest) or asked.signature is not None:
+            return None
+        if fallback is not None and fallback.blob == asked.blob:
+            return fallback
+        return asked
 
     def _step_failed(self, failure: Failure) -> None:
         # One key that cannot sign is no reason to leave out the next.
@@ -142,16 +152,18 @@ class PublicKey(Method):
             self.service._ebAuth(failure)
 
     async def _sign(self) -> None:
-        service, wanted = self.service, self._wanted
+        service, wanted = self.service, self._wanted()
         assert wanted is not None
-        service.signatureAlgorithm = wanted.algorithm
         data = signing.data_to_sign(
             service.transport.sessionID, service.user, service.instance.name, wanted
         )
         # Whatever becomes of it, the key is not offered again for this factor.
         self.conversation.spent_keys[wanted.blob] = "it gave no signature before"
-        signature = await self.ask("agent", "signData", service.lastPublicKey, data)
-        service.signatureAlgorithm = None
+        service.signatureAlgorithm = wanted.algorithm
+        try:
+            signature = await self.ask("agent", "signData", service.lastPublicKey, data)
+        finally:
+            service.signatureAlgorithm = None
         if signature is None:
             raise UnusableAnswer("signData", "gave no signature")
         service._cbSignedData(signature)
@@ -161,20 +173,31 @@ class PublicKey(Method):
         Send the signature; or, where the signer can make none but an older
         kind that the server allows as well, ask it for that kind by name.
         """
-        wanted = self._wanted
-        assert wanted is not None
+        wanted = self._wanted()
+        if wanted is None:
+            return
         made = signing.algorithm_of(signature)
-        if made != wanted.algorithm and algorithms.may_fall_back(
-            made,
-            algorithms.key_type_of(wanted),
-            self.service.signatureAlgorithms,
-            self.service.serverSignatureAlgorithms(),
-        ):
-            self._wanted = replace(wanted, algorithm=made)
+        if self._may_fall_back(made, wanted):
+            self._fallback = replace(wanted, algorithm=made)
             self._go_on(self._sign())
             return
         request = wanted.signed_with(signature)
         self.service.askForAuth(self.name, request.build())
+
+    def _may_fall_back(self, made: bytes, wanted: PublicKeyRequest) -> bool:
+        """
+        Once for a key: a signer may give yet another kind each time.
+        """
+        return (
+            wanted is not self._fallback
+            and made != wanted.algorithm
+            and algorithms.may_fall_back(
+                made,
+                algorithms.key_type_of(wanted),
+                self.service.signatureAlgorithms,
+                self.service.serverSignatureAlgorithms(),
+            )
+        )
 
 
 def _keys_of_conch_agent(service: Any) -> set[bytes]:
