@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from twisted.conch.ssh import transport as conch
 from twisted.conch.ssh.service import SSHService
+from twisted.internet.protocol import connectionDone
 from twisted.python import randbytes
+from twisted.python.failure import Failure
 
 from conch_auth import names
 from conch_auth._ending import EndingTransport
@@ -222,6 +224,13 @@ class OrderlyTransport(EndingTransport):
                 raise UnexpectedMessage("SERVICE_ACCEPT", "for another service")
         self._serviceAwaited = False
         self._start(self.setService, self.instance)
+
+    def connectionLost(self, reason: Failure | None = connectionDone) -> None:
+        super().connectionLost(reason)
+        if self._serviceAwaited:
+            # It never ran, and somebody may wait for it.
+            self._serviceAwaited = False
+            self._tell(self.instance.serviceStopped)
 
     # Key exchanges
 

@@ -5,7 +5,7 @@ Whose fault it is, is in the type.  The server declined:
 L{AuthenticationFailed}.  The server broke the protocol: L{ProtocolError}.  The
 host was not proved: L{HostKeyNotVerifiable}.  The connection went away:
 L{ConnectionLost}.  An override or callback returned what cannot be used:
-L{UnusableAnswer}.
+L{UnusableAnswer}.  An ssh-agent did not do what it was asked to: L{AgentError}.
 
 A L{LoginError} carries the report of the login that it ended.
 """
@@ -47,6 +47,9 @@ class AuthenticationFailed(LoginError):
 
     def __str__(self) -> str:
         return str(self.report)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.report.ending!r})"
 
 
 class TooManyAttempts(AuthenticationFailed):
@@ -283,6 +286,34 @@ class TransportNotSecure(Exception):
         return "the transport does not protect what is sent"
 
 
+class ConnectFailed(LoginError, internet_error.ConnectError):
+    """
+    No connection to the server could be made.
+
+    @ivar host: the server.
+    @ivar port: its port.
+    @ivar problem: why not, in words.
+    """
+
+    def __init__(self, host: str, port: int, problem: str) -> None:
+        Exception.__init__(self, host, port, problem)
+        self.host = host
+        self.port = port
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return (
+            f"could not connect to {printable(self.host)}, port {self.port}: "
+            f"{printable(self.problem)}"
+        )
+
+
+class ConnectTimeout(ConnectFailed, internet_error.TimeoutError):
+    """
+    The connection was not made, and made secure, in time.
+    """
+
+
 class HostKeyNotVerifiable(LoginError):
     """
     The server's host key was not proved to be the host's.
@@ -414,3 +445,57 @@ class PassphraseWrong(KeyUnusable):
     """
     A private key could not be decrypted with the passphrase that was given.
     """
+
+
+class AgentError(conch_error.ConchError):
+    """
+    An ssh-agent did not do what it was asked to.
+
+    @ivar tried: what it was asked to do, in words.
+    @ivar said: what came of it, in words fit to be shown.
+    """
+
+    advice = ""
+
+    def __init__(self, tried: str, said: str) -> None:
+        super().__init__(tried, said)
+        self.tried = tried
+        self.said = said
+
+    def __str__(self) -> str:
+        return f"the agent did not {self.tried}: {self.said}. {self.advice}".rstrip()
+
+
+class AgentUnavailable(AgentError):
+    """
+    There is no agent, or the connection to it was lost.
+    """
+
+    advice = "Check that an agent runs and that SSH_AUTH_SOCK names its socket."
+
+
+class AgentRefused(AgentError):
+    """
+    The agent answered that it will not, or cannot.
+    """
+
+    advice = (
+        "It gives no reasons: it may be locked, may not hold the key any more or not "
+        "know the kind of request, or somebody declined to confirm the use of the key."
+    )
+
+
+class AgentProtocolError(AgentError):
+    """
+    The agent sent what its protocol forbids; the connection to it was closed.
+    """
+
+    advice = "Check that SSH_AUTH_SOCK names the socket of an agent, or restart it."
+
+
+class AgentTimeout(AgentError):
+    """
+    The agent did not answer in time.
+    """
+
+    advice = "It may wait for a person to confirm, touch or unlock something."
