@@ -285,9 +285,9 @@ def _number(said: Mapping[str, tuple[str, ...]], key: str, default: int) -> int:
 
 def _paths(value: str) -> tuple[str, ...]:
     """
-    Several paths of one line, which C{ssh -G} does not quote: a piece that does
-    not begin a path of its own belongs to the path before it.  A file that is
-    missed this way makes no host trusted.
+    Several paths of one line, which C{ssh -G} does not quote: a piece that begins
+    with neither a slash nor a tilde belongs to the path before it.  Of relative
+    paths only the first of a line is therefore told apart.
     """
     if value in ("", "none"):
         return ()
