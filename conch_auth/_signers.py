@@ -30,6 +30,8 @@ from conch_auth.interfaces import ISigner
 #: NumberOfPasswordPrompts).
 MAX_TRIES = 3
 
+NOT_GIVEN = "it is encrypted and no passphrase was given"
+
 
 class _Signer:
     """
@@ -115,10 +117,10 @@ class EncryptedKey:
 
     async def _try_passphrases(self) -> Key:
         path = self._text.path
-        wrong = KeyUnusable(path, "it is encrypted and no passphrase was given")
+        wrong = KeyUnusable(path, NOT_GIVEN)
         for question in self._passphrases.for_key(path):
             passphrase = await _answer(question, path)
-            if not passphrase:
+            if passphrase is None:
                 break
             try:
                 return self._text.decoded(passphrase)
@@ -185,19 +187,37 @@ class Passphrases:
         them; or an awaitable of them.
     @param ask: a function of the file's name and the number of the try, from 1,
         that asks a person.
+    @ivar constant: the passphrase, where it is known from the beginning.
     """
 
     def __init__(
         self, passphrase: object = None, ask: Callable[..., object] | None = None
     ) -> None:
+        self.constant: bytes | None = None
         self._given: Callable[[str], object] | None = None
+        self._ask = ask
         if inspect.isawaitable(passphrase):
             self._given = _Awaited(passphrase)
         elif callable(passphrase):
             self._given = passphrase
-        elif passphrase is not None:
+        elif passphrase:
             self._given = lambda _path: passphrase
-        self._ask = ask
+            if isinstance(passphrase, str | bytes):
+                self.constant = _as_bytes(passphrase)
+
+    @property
+    def may_ask(self) -> bool:
+        """
+        Whether a person may be asked.
+        """
+        return self._ask is not None
+
+    @property
+    def none(self) -> bool:
+        """
+        Whether there can be no passphrase at all.
+        """
+        return self._given is None and self._ask is None
 
     def for_key(self, path: str) -> Iterator[Callable[[], object]]:
         """
@@ -247,10 +267,17 @@ async def _answer(question: Callable[[], object], path: str) -> bytes | None:
         raise KeyUnusable(
             path, f"asking for its passphrase raised {type(error).__name__}"
         ) from None
-    if isinstance(answer, str):
-        return answer.encode("utf-8", "surrogatepass")
-    if answer is None or isinstance(answer, bytes):
-        return answer
+    if not answer:
+        return None
+    if isinstance(answer, str | bytes):
+        return _as_bytes(answer)
     raise KeyUnusable(
         path, f"its passphrase was given as {type(answer).__name__}, not as text"
     )
+
+
+def _as_bytes(passphrase: str | bytes) -> bytes:
+    if isinstance(passphrase, bytes):
+        return passphrase
+    # An error of the codec would hold the passphrase.
+    return passphrase.encode("utf-8", "surrogatepass")

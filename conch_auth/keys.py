@@ -16,32 +16,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from cryptography.hazmat.primitives.serialization import SSHCertificate
 from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import Deferred
 
 from conch_auth import _keyfiles
-from conch_auth._keyfiles import PrivateKeyText, conch_key, expanded, shown
+from conch_auth._keyfiles import PrivateKeyText, expanded, shown
+from conch_auth._keyforms import (
+    GIVEN_KEY,
+    GivenCertificate,
+    found_certificate,
+    found_key,
+    key_and_certificate,
+    several,
+)
 from conch_auth._signers import (
-    CertifiedSigner,
+    NOT_GIVEN,
     EncryptedKey,
     EncryptedSigner,
     KeySigner,
     Passphrases,
 )
-from conch_auth.certificates import (
-    Certificate,
-    InvalidCertificate,
-    check_user_certificate,
-)
-from conch_auth.errors import KeyUnusable
+from conch_auth.certificates import check_user_certificate
+from conch_auth.errors import KeyUnusable, PassphraseWrong
 from conch_auth.interfaces import ISigner
-
-GIVEN_KEY = "given key"
-GIVEN_CERTIFICATE = "given certificate"
 
 #: The files that OpenSSH looks for in C{~/.ssh}, in its order: that of 9.2 and
 #: of 10, less XMSS.  Releases from 10 on leave out the last.
@@ -138,12 +138,12 @@ def load_keys(
 
     A certificate that is of no use is left out, and L{Keys.unusable} says why.
 
-    @param given: one of these or a list of them: the path of a file; C{bytes},
+    @param given: one of these or several: the path of a file; C{bytes},
         the content of one; a Conch C{Key}; a private key of C{cryptography};
-        an L{ISigner}, such as a key in an agent; or a tuple of one of these and
-        its certificate.
+        an L{ISigner}, such as a key in an agent; what this function returned;
+        or a tuple of one of these and its certificate.
     @param passphrase: text or bytes; or a function of the file's name, or an
-        awaitable, that gives them.
+        awaitable, that gives them.  An empty one, or C{None}, is none.
     @param ask_passphrase: asked with the file's name and the number of the try,
         from 1 to 3, where C{passphrase} does not do.  It may return a Deferred
         or a coroutine; C{None} gives the key up.
@@ -153,7 +153,7 @@ def load_keys(
     @raise KeyUnusable: where a key cannot be used; it names the file.
     """
     loader = _Loader(Passphrases(passphrase, ask_passphrase), certificates, now)
-    for item in _several(given):
+    for item in several(given):
         loader.add(item)
     return loader.loaded()
 
@@ -178,18 +178,6 @@ def default_identities(
     return loader.loaded()
 
 
-class _Shown(NamedTuple):
-    """
-    A certificate that may be shown, and where it came from.
-    """
-
-    certificate: Certificate
-    path: str
-
-    def by(self, signer: ISigner) -> CertifiedSigner:
-        return CertifiedSigner(signer, self.certificate, shown(self.path))
-
-
 class _Loader:
     """
     Brings keys and certificates together.
@@ -201,7 +189,7 @@ class _Loader:
         self._keys = Keys()
         self._passphrases = passphrases
         self._now = time.time() if now is None else now
-        given = list(_several(certificates, ()))
+        given = list(several(certificates, ()))
         self._beside = not given
         self._given = [found for one in given if (found := self._certificate(one))]
         self._plain: list[ISigner] = []
@@ -210,14 +198,17 @@ class _Loader:
         """
         @raise KeyUnusable: where the key cannot be used.
         """
-        key, certificate = _pair(item)
-        path, content = _found(key)
-        if isinstance(content, PrivateKeyText) and content.encrypted:
-            self._add_encrypted(path, content, certificate)
+        given, certificate = key_and_certificate(item)
+        if isinstance(given, LockedKey):
+            self._keys.append(given)
             return
-        if isinstance(content, PrivateKeyText):
-            content = KeySigner(content.decoded(), shown(path))
-        self._keys += self._of(content, path, certificate)
+        path, key = found_key(given)
+        if not isinstance(key, PrivateKeyText):
+            self._add_signer(key, path, certificate)
+        elif key.encrypted:
+            self._add_encrypted(key, certificate)
+        else:
+            self._add_signer(KeySigner(key.decoded(), shown(path)), path, certificate)
 
     def try_to_add(self, item: Any) -> None:
         try:
@@ -229,46 +220,69 @@ class _Loader:
         """
         What was added, behind the certificates that were given.
         """
-        self._keys[:0] = self._certified(self._plain)
-        # One that is left over may be that of a locked key.
+        # A certificate that is left over may be that of a locked key.
         if not any(isinstance(key, LockedKey) for key in self._keys):
-            self._keys.unusable += [
-                KeyUnusable(found.path, "it certifies none of the keys")
-                for found in self._given
-                if not any(map(found.certificate.certifies, self._blobs()))
-            ]
+            self._keys.unusable += self._left_over()
+        self._keys[:0] = self._certified(self._plain)
         return self._keys
 
-    def _blobs(self) -> list[bytes]:
-        return [signer.blob() for signer in self._plain]
+    def _left_over(self) -> list[KeyUnusable]:
+        blobs = [signer.blob() for signer in self._plain]
+        return [
+            KeyUnusable(found.path, "it certifies none of the keys")
+            for found in self._given
+            if not any(map(found.certificate.certifies, blobs))
+        ]
 
-    def _add_encrypted(
-        self, path: str, content: PrivateKeyText, certificate: Any
-    ) -> None:
+    def _add_signer(self, plain: ISigner, path: str, certificate: Any) -> None:
+        self._plain.append(plain)
+        self._keys += self._with_own(plain, path, certificate)
+
+    def _add_encrypted(self, content: PrivateKeyText, certificate: Any) -> None:
+        path = content.path
+        if self._passphrases.none:
+            raise KeyUnusable(path, NOT_GIVEN)
         key = EncryptedKey(content, self._passphrases)
         self._keys._encrypted.append(key)
 
-        def signers(blob: bytes) -> list[ISigner]:
-            plain = EncryptedSigner(blob, shown(path), path, key)
-            return self._of(plain, path, certificate)
+        def signer(blob: bytes) -> ISigner:
+            return EncryptedSigner(blob, shown(path), path, key)
 
         def unlocked(private: Key) -> list[ISigner]:
-            found = signers(private.blob())
-            return [*self._certified(self._plain[-1:]), *found]
+            plain = signer(private.blob())
+            own = self._with_own(plain, path, certificate)
+            return [*self._certified([plain]), *own]
 
-        blob = content.public_blob or _keyfiles.public_blob_beside(path)
+        blob = self._public_half(content)
         if blob is not None:
-            self._keys += signers(blob)
+            self._add_signer(signer(blob), path, certificate)
         else:
             self._keys.append(
                 LockedKey(shown(path), lambda: key.decrypted().addCallback(unlocked))
             )
 
-    def _of(self, plain: ISigner, path: str, given: Any) -> list[ISigner]:
+    def _public_half(self, content: PrivateKeyText) -> bytes | None:
+        """
+        What an encrypted key is offered by, where nobody need be asked for it.
+        """
+        blob = content.public_blob
+        if blob is None and content.path != GIVEN_KEY:
+            blob = _keyfiles.public_blob_beside(content.path)
+        constant = self._passphrases.constant
+        if blob is not None or constant is None:
+            return blob
+        try:
+            blob = content.decoded(constant).blob()
+            return blob
+        except PassphraseWrong:
+            if self._passphrases.may_ask:
+                return None
+            raise
+
+    def _with_own(self, plain: ISigner, path: str, given: Any) -> list[ISigner]:
         """
         A plain key and the certificates that belong to it alone.
         """
-        self._plain.append(plain)
         if given is not None:
             return [*self._certificates_of(plain, given), plain]
         beside = path + "-cert.pub"
@@ -296,9 +310,9 @@ class _Loader:
                     yield found.by(signer)
                     break
 
-    def _certificate(self, given: Any) -> _Shown | None:
+    def _certificate(self, given: Any) -> GivenCertificate | None:
         try:
-            found = _read_certificate(given)
+            found = found_certificate(given)
             problem = check_user_certificate(found.certificate, self._now)
             if problem is not None:
                 raise KeyUnusable(found.path, problem)
@@ -306,77 +320,3 @@ class _Loader:
             self._keys.unusable.append(error)
             return None
         return found
-
-
-def _several(given: Any, pair: Any = tuple) -> Iterable[Any]:
-    """
-    What was given, one by one.
-
-    @param pair: the type that is one thing although it has several.
-    """
-    if given is None or given == ():
-        return ()
-    one = ISigner.providedBy(given) or isinstance(given, str | bytes | os.PathLike)
-    if one or isinstance(given, pair) or not isinstance(given, Iterable):
-        return (given,)
-    return given
-
-
-def _pair(item: Any) -> tuple[Any, Any]:
-    if ISigner.providedBy(item) or not isinstance(item, tuple):
-        return item, None
-    if len(item) != 2:
-        raise KeyUnusable(
-            GIVEN_KEY, "a tuple is a key and its certificate; give several as a list"
-        )
-    return item
-
-
-def _found(given: Any) -> tuple[str, Any]:
-    """
-    The path of a key, and an L{ISigner} or a L{PrivateKeyText}.
-    """
-    if ISigner.providedBy(given):
-        return GIVEN_KEY, given
-    if isinstance(given, str | os.PathLike):
-        path = _path(given, GIVEN_KEY)
-        return path, PrivateKeyText.read(path)
-    if isinstance(given, bytes | bytearray):
-        return GIVEN_KEY, PrivateKeyText.parse(bytes(given), GIVEN_KEY)
-    return GIVEN_KEY, KeySigner(_conch_key(given), GIVEN_KEY)
-
-
-def _conch_key(given: Any) -> Key:
-    if not isinstance(given, Key):
-        return conch_key(given, GIVEN_KEY)
-    if given.isPublic():
-        raise KeyUnusable(GIVEN_KEY, "it is a public key; give the private one")
-    return given
-
-
-def _path(given: str | os.PathLike[Any], words: str) -> str:
-    path = expanded(os.fsdecode(given))
-    if "-----BEGIN" in path or "\n" in path:
-        # Whoever takes a key for its path must not find it in an error.
-        raise KeyUnusable(
-            words, "its content was given as text, which names a file; give bytes"
-        )
-    return path
-
-
-def _read_certificate(given: Any) -> _Shown:
-    path = GIVEN_CERTIFICATE
-    if isinstance(given, Certificate):
-        return _Shown(given, path)
-    if isinstance(given, SSHCertificate):
-        given = given.public_bytes()
-    elif isinstance(given, str | os.PathLike):
-        path = _path(given, path)
-        given = _keyfiles.read(path)[0]
-    blob = _keyfiles.public_blob(given) if isinstance(given, bytes) else None
-    if blob is None:
-        raise KeyUnusable(path, "it is not a certificate")
-    try:
-        return _Shown(Certificate.parse(blob), path)
-    except InvalidCertificate as error:
-        raise KeyUnusable(path, f"it is not a certificate to use: {error}") from None
