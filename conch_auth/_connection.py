@@ -73,18 +73,21 @@ class SSHClientConnection:
     @ivar connection: the running
         L{twisted.conch.ssh.connection.SSHConnection}, for channels.
     @ivar transport: the L{SSHClientTransport} below it.
+    @ivar host: the name of the host.
+    @ivar port: its port.
     """
+
+    host: str = ""
+    port: int | None = None
 
     _log = Logger()
 
-    def __init__(self, client: SSHClient, host: str, port: int) -> None:
+    def __init__(self, client: SSHClient) -> None:
         self.client = client
         self.connection = SSHConnection()
         self.transport: ClientTransport | None = None
         self.auth: ClientUserAuth | None = None
         self.error: BaseException | None = None
-        self._host = host
-        self._port = port
         self._closing = False
         self._lost = False
         self._waiting: list[Deferred[None]] = []
@@ -108,7 +111,7 @@ class SSHClientConnection:
 
     def _extra_info(self) -> dict[str, Any]:
         transport = self.transport
-        known: dict[str, Any] = {"host": self._host, "port": self._port}
+        known: dict[str, Any] = {"host": self.host, "port": self.port}
         if self.auth is not None:
             known["username"] = text(self.auth.user)
         if transport is None:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conch_auth import names
 from conch_auth.callbacks import SSHClient
+from conch_auth.ssh_config import SSHConfig
 
+DEFAULT_PORT = 22
 #: AsyncSSH's order.
 _PREFERRED_AUTH = (names.PUBLICKEY, names.KEYBOARD_INTERACTIVE, names.PASSWORD)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -27,40 +29,54 @@ class Options:
     """
 
     host: str
-    port: int
+    port: int | None
     client_factory: Callable[[], SSHClient]
-    username: str
+    username: str | None
     password: Any = field(repr=False)
     client_keys: Any = field(repr=False)
     client_certs: Any
     passphrase: Any = field(repr=False)
     agent_path: Any
     known_hosts: Any
-    preferred_auth: tuple[bytes, ...]
+    preferred_auth: tuple[bytes, ...] | None
+    disabled_auth: frozenset[bytes]
     host_key_alias: str | None
     login_timeout: float | None
     connect_timeout: float | None
     allow_trivial_auth: bool
+    config: Any = None
     identities_only: bool = False
+    max_password_attempts: int = names.MAX_PASSWORD_ATTEMPTS
+
+    @property
+    def methods(self) -> tuple[bytes, ...]:
+        """
+        The methods to use, in order.
+        """
+        wanted = self.preferred_auth or _PREFERRED_AUTH
+        return tuple(name for name in wanted if name not in self.disabled_auth)
+
+    @property
+    def known_as(self) -> tuple[str, int]:
+        """
+        The name and port to look the host key up by: an alias has no port.
+        """
+        if self.host_key_alias:
+            return self.host_key_alias, DEFAULT_PORT
+        return self.host, self.port or DEFAULT_PORT
 
 
-def preferred_methods(
-    preferred_auth: str | Sequence[str] | None, enabled: Mapping[bytes, bool]
-) -> tuple[bytes, ...]:
+def method_names(
+    preferred_auth: str | Sequence[str] | None,
+) -> tuple[bytes, ...] | None:
     """
-    The methods to use, in order.
-
-    @param preferred_auth: AsyncSSH's option, a list or its names with commas.
-    @param enabled: whether a method is wanted at all.
+    AsyncSSH's C{preferred_auth}: a list of names, or one text with commas.
     """
+    if not preferred_auth:
+        return None
     if isinstance(preferred_auth, str):
-        preferred_auth = [name.strip() for name in preferred_auth.split(",")]
-    wanted = (
-        _PREFERRED_AUTH
-        if not preferred_auth
-        else tuple(name.encode("ascii") for name in preferred_auth if name)
-    )
-    return tuple(name for name in wanted if enabled.get(name, True))
+        preferred_auth = preferred_auth.split(",")
+    return tuple(name.strip().encode("ascii") for name in preferred_auth if name)
 
 
 def seconds(name: str, value: float | str | None) -> float | None:
@@ -91,14 +107,71 @@ def host_name(host: str) -> str:
     return host
 
 
-def user_name(username: str | None) -> str:
+def completed(options: Options, config: SSHConfig | None) -> Options:
     """
-    The user's name here, where none is given.
+    The options with what was left open: from OpenSSH's configuration, where it
+    was read, or else by default.  What the caller has said is not changed.
 
-    @raise ValueError: where there is none.
+    @raise ValueError: where the configuration asks for a proxy, or nobody knows
+        the user's name.
     """
-    if username is not None:
-        return username
+    if config is not None:
+        options = _configured(options, config)
+    return replace(
+        options,
+        port=options.port or DEFAULT_PORT,
+        username=options.username if options.username is not None else _own_name(),
+    )
+
+
+def _configured(options: Options, config: SSHConfig) -> Options:
+    proxy = config.proxy_jump or config.proxy_command
+    if proxy:
+        raise ValueError(
+            f"{options.host} is configured to be reached by {proxy!r}, which is not "
+            "followed here: connect there first, and give the way as endpoint="
+        )
+    return replace(
+        options,
+        host=config.hostname,
+        port=options.port or config.port,
+        username=options.username if options.username is not None else config.user,
+        client_keys=_files_if(
+            options.client_keys, config.identities_configured, config.identity_files
+        ),
+        client_certs=_files_if(options.client_certs, True, config.certificate_files),
+        agent_path=config.identity_agent
+        if options.agent_path == ()
+        else options.agent_path,
+        known_hosts=_files_if(
+            options.known_hosts,
+            True,
+            config.user_known_hosts_files + config.global_known_hosts_files,
+        ),
+        preferred_auth=options.preferred_auth
+        or method_names(config.preferred_authentications),
+        disabled_auth=options.disabled_auth | _switched_off(config),
+        host_key_alias=options.host_key_alias or config.host_key_alias,
+        connect_timeout=config.connect_timeout or options.connect_timeout,
+        identities_only=config.identities_only,
+        max_password_attempts=config.number_of_password_prompts,
+    )
+
+
+def _files_if(given: Any, configured: bool, files: tuple[str, ...]) -> Any:
+    return list(files) if given == () and configured and files else given
+
+
+def _switched_off(config: SSHConfig) -> frozenset[bytes]:
+    switches = {
+        names.PUBLICKEY: config.pubkey_authentication,
+        names.PASSWORD: config.password_authentication,
+        names.KEYBOARD_INTERACTIVE: config.kbdint_authentication,
+    }
+    return frozenset(name for name, on in switches.items() if not on)
+
+
+def _own_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):

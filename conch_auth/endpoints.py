@@ -20,16 +20,18 @@ from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
 from conch_auth._credentials import load_given, load_keys
 from conch_auth._deadlines import Deadlines
 from conch_auth._options import (
+    DEFAULT_PORT,
     Options,
+    completed,
     host_name,
-    preferred_methods,
+    method_names,
     seconds,
-    user_name,
 )
 from conch_auth._trust import policy_for
 from conch_auth.callbacks import SSHClient
 from conch_auth.errors import ConnectFailed, ConnectTimeout
 from conch_auth.report import Party
+from conch_auth.ssh_config import resolve
 
 __all__ = ["SSHClientConnection", "connect", "create_connection"]
 
@@ -41,7 +43,7 @@ CONNECT_TIMEOUT = 60.0
 
 def connect(
     host: str,
-    port: int = 22,
+    port: int | None = None,
     *,
     client_factory: Callable[[], SSHClient] = SSHClient,
     username: str | None = None,
@@ -59,6 +61,7 @@ def connect(
     password_auth: bool = True,
     public_key_auth: bool = True,
     disable_trivial_auth: bool = True,
+    config: Any = None,
     reactor: Any = None,
     endpoint: IStreamClientEndpoint | None = None,
 ) -> Deferred[SSHClientConnection]:
@@ -67,6 +70,7 @@ def connect(
 
     The options have AsyncSSH's names and meanings.
 
+    @param port: 22, where neither this nor C{config} says another.
     @param client_factory: makes the L{SSHClient} that is asked what the options
         do not say.
     @param username: C{None} for the name of the user who runs this.
@@ -96,6 +100,9 @@ def connect(
     @param password_auth: whether to use passwords.
     @param public_key_auth: whether to use keys.
     @param disable_trivial_auth: refuse a login for which nothing was proved.
+    @param config: have what is not given here resolved by OpenSSH's own
+        C{ssh -G}: C{()} for the user's and the system's configuration, or the
+        path of a file.  C{None} asks nobody.
     @param reactor: C{None} for the reactor that is installed.
     @param endpoint: what to connect by, instead of TCP to C{host} and C{port},
         which then still say whose host key it is.
@@ -111,33 +118,39 @@ def connect(
         host=host_name(host),
         port=port,
         client_factory=client_factory,
-        username=user_name(username),
+        username=username,
         password=password,
         client_keys=client_keys,
         client_certs=client_certs,
         passphrase=passphrase,
         agent_path=agent_path,
         known_hosts=known_hosts,
-        preferred_auth=preferred_methods(
-            preferred_auth,
-            {
+        preferred_auth=method_names(preferred_auth),
+        disabled_auth=frozenset(
+            method
+            for method, on in {
                 names.PUBLICKEY: public_key_auth,
                 names.PASSWORD: password_auth,
                 names.KEYBOARD_INTERACTIVE: kbdint_auth,
-            },
+            }.items()
+            if not on
         ),
         host_key_alias=host_key_alias,
         login_timeout=seconds("login_timeout", login_timeout),
         connect_timeout=seconds("connect_timeout", connect_timeout),
         allow_trivial_auth=not disable_trivial_auth,
+        config=config,
     )
-    if endpoint is None:
-        endpoint = HostnameEndpoint(reactor, options.host, options.port)
+    if config is None:
+        options = completed(options, None)
     return _Opening(options, endpoint, reactor).run()
 
 
 def create_connection(
-    client_factory: Callable[[], SSHClient], host: str, port: int = 22, **options: Any
+    client_factory: Callable[[], SSHClient],
+    host: str,
+    port: int | None = None,
+    **options: Any,
 ) -> Deferred[tuple[SSHClientConnection, SSHClient]]:
     """
     L{connect}, which fires with the connection and its client.
@@ -152,14 +165,13 @@ class _Opening:
     """
 
     def __init__(
-        self, options: Options, endpoint: IStreamClientEndpoint, reactor: Any
+        self, options: Options, endpoint: IStreamClientEndpoint | None, reactor: Any
     ) -> None:
         self._options = options
         self._endpoint = endpoint
         self._reactor = reactor
         self._late = False
-        client = options.client_factory()
-        self._connection = SSHClientConnection(client, options.host, options.port)
+        self._connection = SSHClientConnection(options.client_factory())
         self._deadlines = Deadlines(
             lambda: IReactorTime(reactor),
             _no_limit,
@@ -178,6 +190,7 @@ class _Opening:
     async def _open(self) -> SSHClientConnection:
         self._deadlines.wait("server")
         try:
+            await self._configure()
             await self._connect()
             await self._log_in()
         except BaseException as error:
@@ -186,6 +199,19 @@ class _Opening:
             self._deadlines.wait(None)
         return self._connection
 
+    async def _configure(self) -> None:
+        options = self._options
+        if options.config is not None:
+            resolved = await resolve(
+                options.host,
+                config=options.config,
+                user=options.username,
+                port=options.port,
+                reactor=self._reactor,
+            )
+            self._options = options = completed(options, resolved)
+        self._connection.host, self._connection.port = options.host, options.port
+
     def _failed(self, error: BaseException) -> BaseException:
         """
         Leave nothing open, and say why.
@@ -193,7 +219,7 @@ class _Opening:
         options, connection = self._options, self._connection
         if self._late:
             late = f"not done in {options.connect_timeout:g} seconds"
-            error = ConnectTimeout(options.host, options.port, late)
+            error = ConnectTimeout(options.host, options.port or DEFAULT_PORT, late)
         connection.error = error
         if connection.transport is not None:
             connection.abort()
@@ -201,8 +227,12 @@ class _Opening:
 
     async def _connect(self) -> None:
         options = self._options
+        assert options.port is not None
+        endpoint = self._endpoint
+        if endpoint is None:
+            endpoint = HostnameEndpoint(self._reactor, options.host, options.port)
         try:
-            await self._endpoint.connect(Factory.forProtocol(self._transport))
+            await endpoint.connect(Factory.forProtocol(self._transport))
         except CancelledError:
             raise
         except Exception as error:
@@ -216,14 +246,13 @@ class _Opening:
         options, connection = self._options, self._connection
         transport = connection.transport = ClientTransport()
         transport.owner = connection
+        assert options.username is not None
         transport.creator = Creator(options.username.encode(), options.host.encode())
         transport.thinking = self._thinking
         transport.clock = self._reactor
-        alias = options.host_key_alias
-        transport.hostname = alias or options.host
-        transport.port = 22 if alias else options.port
+        transport.hostname, transport.port = options.known_as
         transport.hostKeyPolicy = policy_for(
-            options.known_hosts, connection.client, transport.hostname, transport.port
+            options.known_hosts, connection.client, *options.known_as
         )
         return transport
 
@@ -246,14 +275,15 @@ class _Opening:
             self._connection.connection,
             self._connection.client,
             Credentials(
-                username=options.username,
+                username=options.username or "",
                 load_keys=lambda: load_keys(options),
                 load_given=lambda given: load_given(options, given),
                 password=options.password,
-                preferred_auth=options.preferred_auth,
+                preferred_auth=options.methods,
             ),
         )
         auth.clock = IReactorTime(self._reactor)
+        auth.maxPasswordAttempts = options.max_password_attempts
         auth.loginTimeout = options.login_timeout
         auth.allowTrivialAuth = options.allow_trivial_auth
         auth.begun = lambda: self._deadlines.wait(None)
