@@ -1,0 +1,141 @@
+"""
+The person at the terminal, who answers what a login asks.
+
+A question of this program stands by itself; one of the server bears
+C{(user@host)} before it, as with OpenSSH, so that a server cannot ask for what
+it has no business with, such as the passphrase of a key, in this program's
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from conch_auth._terminal import NoTerminal, Terminal
+from conch_auth.callbacks import SSHClient
+from conch_auth.display import printable
+
+#: The most characters of a server's prompt or of its instruction that are
+#: shown, so that neither fills the screen.
+_PROMPT_LIMIT = 400
+_INSTRUCTION_LIMIT = 4000
+
+
+class Asker:
+    """
+    Asks on the terminal, which is opened with the first question.
+
+    @param open_terminal: opens it, or raises L{NoTerminal}.
+    @param tell: tells the person something on the standard error.
+    """
+
+    def __init__(
+        self, open_terminal: Callable[[], Terminal], tell: Callable[[str], object]
+    ) -> None:
+        self._open_terminal = open_terminal
+        self._tell = tell
+        self._terminal: Terminal | None = None
+        self._told = False
+
+    async def ask(self, prompt: str, echo: bool = False) -> bytes | None:
+        """
+        @return: the answer; C{None} where there is nobody to give one.
+        """
+        terminal = self._opened()
+        return None if terminal is None else await terminal.ask(prompt, echo)
+
+    async def ask_passphrase(self, path: str, number: int) -> bytes | None:
+        """
+        Ask for the passphrase of a key file, for the C{number}th time.
+        """
+        if number > 1:
+            self.show("That is not its passphrase.\n")
+        return await self.ask(f"Passphrase for key {printable(path)}: ")
+
+    def show(self, text: str) -> None:
+        terminal = self._opened()
+        if terminal is not None:
+            terminal.show(text)
+
+    def close(self) -> None:
+        if self._terminal is not None:
+            self._terminal.close()
+
+    def _opened(self) -> Terminal | None:
+        if self._terminal is None and not self._told:
+            try:
+                self._terminal = self._open_terminal()
+            except NoTerminal as error:
+                self._told = True
+                self._tell(f"{error}; nobody can be asked")
+        return self._terminal
+
+
+class Person(SSHClient):
+    """
+    Answers with what is typed.
+
+    @param asker: how to ask.
+    @param user: the user name.
+    @param host: the host, as the person has named it.
+    @param show: shows a banner.
+    """
+
+    def __init__(
+        self, asker: Asker, user: str, host: str, show: Callable[[str], object]
+    ) -> None:
+        self._asker = asker
+        self._origin = printable(f"{user}@{host}")
+        self._show = show
+        self._refusals = 0
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        self._show(printable(msg, lines=True))
+
+    async def password_auth_requested(self) -> Any:
+        if self._refusals:
+            self._asker.show("Permission denied, please try again.\n")
+        self._refusals += 1
+        return await self._asker.ask(f"{self._origin}'s password: ")
+
+    async def password_change_requested(self, prompt: str, lang: str) -> Any:
+        """
+        @return: the old password and the new one, which is asked for twice.
+        """
+        self._asker.show(self._from_server(prompt) + "\n")
+        old = await self._asker.ask(f"{self._origin}'s old password: ")
+        while old is not None:
+            new = await self._asker.ask(f"{self._origin}'s new password: ")
+            again = await self._asker.ask("The new password again: ")
+            if new is None or again is None:
+                return None
+            if new == again:
+                return old, new
+            self._asker.show("These are two different passwords.\n")
+        return None
+
+    def kbdint_auth_requested(self) -> str:
+        return ""
+
+    async def kbdint_challenge_received(
+        self,
+        name: str,
+        instructions: str,
+        lang: str,
+        prompts: Sequence[tuple[str, bool]],
+    ) -> Any:
+        for told in filter(None, (name, instructions)):
+            shown = printable(told, lines=True, limit=_INSTRUCTION_LIMIT)
+            for line in shown.splitlines():
+                self._asker.show(f"({self._origin}) {line}\n")
+        answers: list[bytes] = []
+        for prompt, echo in prompts:
+            answer = await self._asker.ask(self._from_server(prompt), echo)
+            if answer is None:
+                return None
+            answers.append(answer)
+        return answers
+
+    def _from_server(self, prompt: str) -> str:
+        return f"({self._origin}) {printable(prompt, limit=_PROMPT_LIMIT)}"

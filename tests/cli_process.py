@@ -1,0 +1,143 @@
+"""
+C{conch-auth} in a process of its own, with or without a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import sys
+import termios
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+#: Without a controlling terminal, wherever the tests are started.
+_DETACHED = (
+    "import os, runpy, sys; os.setsid(); sys.argv[0] = 'conch-auth'; "
+    "runpy.run_module('conch_auth', run_name='__main__', alter_sys=True)"
+)
+
+
+def _environment() -> dict[str, str]:
+    import conch_auth
+
+    place = os.path.dirname(os.path.dirname(conch_auth.__file__))
+    return {**os.environ, "PYTHONPATH": place}
+
+
+class Running(ProcessProtocol):
+    """
+    A process.
+
+    @ivar screen: what came from its terminal, or its standard output.
+    @ivar complaints: its standard error, where it has no terminal.
+    @ivar status: fires with its exit status.
+    """
+
+    def __init__(self) -> None:
+        self.screen = b""
+        self.complaints = b""
+        self.status: Deferred[int] = Deferred()
+        self._awaited: tuple[bytes, Deferred[None]] | None = None
+        self._seen = 0
+
+    def outReceived(self, data: bytes) -> None:
+        self.screen += data
+        self._look()
+
+    def errReceived(self, data: bytes) -> None:
+        self.complaints += data
+
+    def processExited(self, reason: Failure) -> None:
+        error: Any = reason.value
+        self.exit_code = -error.signal if error.signal else error.exitCode
+        if self._awaited is not None:
+            awaited, self._awaited = self._awaited[1], None
+            awaited.errback(AssertionError(f"it ended; its screen: {self.screen!r}"))
+
+    def processEnded(self, reason: Failure) -> None:
+        self.status.callback(self.exit_code)
+
+    def shows(self, text: str) -> Deferred[None]:
+        """
+        @return: fires when C{text} is shown, after what was waited for before.
+        """
+        awaited: Deferred[None] = Deferred()
+        self._awaited = text.encode(), awaited
+        self._look()
+        return awaited
+
+    def type(self, text: str) -> None:
+        self.transport.write(text.encode())
+
+    def end_input(self) -> None:
+        self.transport.closeStdin()
+
+    def _look(self) -> None:
+        if self._awaited is None:
+            return
+        text, awaited = self._awaited
+        at = self.screen.find(text, self._seen)
+        if at >= 0:
+            self._seen = at + len(text)
+            self._awaited = None
+            awaited.callback(None)
+
+
+class OnTerminal(Running):
+    """
+    A process whose three streams are a terminal of its own.
+
+    @ivar modes: the modes in which the terminal was left.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keyboard, self.inside = pty.openpty()
+        # The process takes that one; this one is for looking at the modes.
+        self._watched = os.dup(self.inside)
+
+    def processExited(self, reason: Failure) -> None:
+        super().processExited(reason)
+        self.modes = termios.tcgetattr(self._watched)
+        # Nothing but us holds the terminal now: its end is not told otherwise.
+        os.close(self._watched)
+
+    def shown(self) -> str:
+        return self.screen.decode().replace("\r\n", "\n")
+
+
+def start(*arguments: str) -> Running:
+    """
+    Start C{conch-auth} without a terminal, its streams being pipes.
+    """
+    from twisted.internet import reactor
+
+    running = Running()
+    reactor.spawnProcess(  # type: ignore[attr-defined]
+        running,
+        sys.executable,
+        [sys.executable, "-c", _DETACHED, *arguments],
+        env=_environment(),
+    )
+    return running
+
+
+def start_on_terminal(*arguments: str) -> OnTerminal:
+    """
+    Start C{conch-auth} on a terminal.
+    """
+    from twisted.internet import reactor
+
+    running = OnTerminal()
+    reactor.spawnProcess(  # type: ignore[attr-defined]
+        running,
+        sys.executable,
+        [sys.executable, "-m", "conch_auth", *arguments],
+        env=_environment(),
+        usePTY=(running.keyboard, running.inside, os.ttyname(running.inside)),
+    )
+    return running

@@ -1,0 +1,530 @@
+"""
+Tests for L{conch_auth.cli}: the arguments in this process, the rest in one of
+its own, against a L{LoopbackServer} on 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import io
+import os
+import re
+import signal
+import termios
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from conch_auth import cli, errors
+from conch_auth.loopback import LoopbackServer, Result, generate_key
+from conch_auth.report import Attempt, AuthReport
+from tests.cli_process import OnTerminal, Running, start, start_on_terminal
+
+
+class ParseTests(SynchronousTestCase):
+    """
+    L{cli.parse}.
+    """
+
+    def refused(self, *argv: str) -> str:
+        """
+        @return: what is said of wrong arguments.
+        """
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            error = self.assertRaises(SystemExit, cli.parse, argv)
+        self.assertEqual(error.code, cli.Status.USAGE)
+        return told.getvalue().splitlines()[-1]
+
+    def test_destination(self) -> None:
+        """
+        The user stands before the last @; without one it is whoever calls.
+        """
+        for given, user, host in (
+            ("alice@example.org", "alice", "example.org"),
+            ("alice@corp@example.org", "alice@corp", "example.org"),
+            ("example.org", getpass.getuser(), "example.org"),
+            ("alice@[::1]", "alice", "::1"),
+        ):
+            arguments = cli.parse(["login", given])
+            self.assertEqual((arguments.user, arguments.host), (user, host))
+
+    def test_command(self) -> None:
+        """
+        What follows -- is the command, options of its own included.
+        """
+        arguments = cli.parse(["login", "-p", "2222", "host", "--", "ls", "-l", "--"])
+        self.assertEqual(arguments.command, "ls -l --")
+        self.assertEqual(arguments.port, 2222)
+
+    def test_command_without_dashes(self) -> None:
+        """
+        A command has to stand after --.
+        """
+        self.assertIn("unrecognized arguments: ls", self.refused("login", "host", "ls"))
+
+    def test_port(self) -> None:
+        """
+        A port is a number from 1 to 65535.
+        """
+        for port in ("0", "65536", "ssh"):
+            self.assertIn("port", self.refused("login", "-p", port, "host"))
+
+    def test_fingerprint(self) -> None:
+        """
+        A fingerprint that is none is told at once.
+        """
+        self.assertIn(
+            "not a SHA256 fingerprint",
+            self.refused("login", "--fingerprint", "aa:bb", "host"),
+        )
+
+    def test_known_hosts(self) -> None:
+        """
+        A known_hosts file that is named has to be there.
+        """
+        told = self.refused("login", "--known-hosts", "/nowhere/known_hosts", "host")
+        self.assertIn("No such file", told)
+
+    def test_nothing(self) -> None:
+        """
+        Without a host, or without anything, there is nothing to do.
+        """
+        self.assertIn("required", self.refused())
+        self.assertIn("required", self.refused("login"))
+        self.assertIn("no host", self.refused("login", "alice@"))
+
+    def test_demo_takes_no_command(self) -> None:
+        """
+        The demonstration runs its own.
+        """
+        self.assertIn("COMMAND", self.refused("demo", "--", "ls"))
+
+
+class ExplainTests(SynchronousTestCase):
+    """
+    L{cli._explain}: an error to an exit status, and to what is said.
+    """
+
+    def explained(self, error: Exception) -> tuple[int, str]:
+        told: list[str] = []
+        self.patch(cli, "show", lambda text, number=2: told.append(text))
+        return cli._explain(Failure(error)), "".join(told)
+
+    def test_statuses(self) -> None:
+        """
+        Each kind of end has its exit status.
+        """
+        report = AuthReport("alice", "ssh-connection", ending="no")
+        refused = AuthReport(
+            "alice", "ssh-connection", attempts=(Attempt("password", "refused"),)
+        )
+        asked = AuthReport(
+            "alice", "ssh-connection", attempts=(Attempt("none", "refused"),)
+        )
+        for error, status in (
+            (errors.AuthenticationFailed(report), 1),
+            (errors.TooManyAttempts(report), 1),
+            (errors.ServerDisconnected(2, "Too many tries", refused), 1),
+            (errors.ServerDisconnected(2, "Go away", asked), 4),
+            (errors.ServerDisconnected(2, "Go away"), 4),
+            (errors.HostKeyUnknown("host", 22, "ssh-ed25519", "SHA256:x"), 3),
+            (errors.HostKeyRevoked("host", 22, "ssh-ed25519", "SHA256:x"), 3),
+            (errors.ProtocolError("it broke"), 4),
+            (errors.ConnectionLost(report), 4),
+            (errors.NotSSH("HTTP/1.1 400"), 4),
+            (cli.CommandFailed("not run"), 4),
+            (OSError("no"), 4),
+            (errors.KeyUnusable("/key", "it is none"), 2),
+            (ZeroDivisionError("oops"), 4),
+        ):
+            self.assertEqual(self.explained(error)[0], status, repr(error))
+
+    def test_cancelled_is_silent(self) -> None:
+        """
+        A person who has stopped it need not be told so.
+        """
+        report = AuthReport("alice", "ssh-connection")
+        error = errors.AuthenticationCancelled(report)
+        self.assertEqual(self.explained(error)[1], "")
+
+    def test_message(self) -> None:
+        """
+        A message is one line, prefixed, and safe to show.
+        """
+        self.assertEqual(
+            self.explained(OSError("\x1b[2Jno"))[1], "conch-auth: \\x1b[2Jno\n"
+        )
+
+    def test_nobody_listens(self) -> None:
+        """
+        That the standard error is closed is no error.
+        """
+        reading, writing = os.pipe()
+        os.close(reading)
+        cli.show("text", writing)
+        os.close(writing)
+
+
+class ProcessTests(TestCase):
+    """
+    C{conch-auth login} from outside.
+    """
+
+    timeout = 60
+
+    async def setUp(self) -> None:
+        self.server = LoopbackServer()
+        await self.server.listen(reactor)
+        self.addCleanup(self.server.stop)
+        self.server.add_user("alice", password="wonderland")
+
+    def login(self, *rest: str, user: str = "alice") -> list[str]:
+        return [
+            "login",
+            "-p",
+            str(self.server.port),
+            "--fingerprint",
+            self.server.fingerprint,
+            f"{user}@127.0.0.1",
+            *rest,
+        ]
+
+    def key_file(self, key: Any, passphrase: bytes | None = None) -> str:
+        path: str = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(key.toString("openssh", subtype="v1", passphrase=passphrase))
+        os.chmod(path, 0o600)
+        return os.path.abspath(path)
+
+    def assert_usual(self, running: OnTerminal) -> None:
+        """
+        The terminal was left so that it shows what is typed.
+        """
+        self.assertTrue(running.modes[3] & termios.ECHO)
+        self.assertFalse(running.modes[3] & termios.ECHONL)
+
+    async def ended(self, running: Running, status: int) -> None:
+        ended = await running.status
+        everything = running.screen + running.complaints
+        self.assertEqual(ended, status, everything)
+        self.assertNotIn(b"Traceback", everything)
+
+    async def test_password(self) -> None:
+        """
+        The right password logs in; it is not shown, and the report is.
+        """
+        running = start_on_terminal(*self.login())
+        await running.shows("alice@127.0.0.1's password: ")
+        running.type("wonderland\n")
+        await self.ended(running, 0)
+        self.assertNotIn("wonderland", running.shown())
+        self.assertIn("\nalice is logged in to 127.0.0.1: password\n", running.shown())
+        self.assert_usual(running)
+
+    async def test_wrong_password(self) -> None:
+        """
+        After three wrong passwords the login has failed, and the report says
+        what to do.
+        """
+        running = start_on_terminal(*self.login())
+        for _ in range(3):
+            await running.shows("alice@127.0.0.1's password: ")
+            running.type("underland\n")
+        await self.ended(running, 1)
+        self.assertEqual(running.shown().count("Permission denied"), 2)
+        self.assertIn("alice is not logged in to 127.0.0.1: ", running.shown())
+        self.assertIn("Check the password", running.shown())
+        self.assert_usual(running)
+
+    async def test_interrupt(self) -> None:
+        """
+        ^C at the prompt ends the program as a shell expects it, and leaves the
+        terminal as it was.
+        """
+        running = start_on_terminal(*self.login())
+        await running.shows("password: ")
+        running.type("\x03")
+        await self.ended(running, 128 + signal.SIGINT)
+        self.assertTrue(running.shown().endswith("password: \n"))
+        self.assert_usual(running)
+
+    async def test_interrupt_while_connecting(self) -> None:
+        """
+        ^C ends a login to a server that says nothing.
+        """
+        accepted: Deferred[None] = Deferred()
+        silent = Factory.forProtocol(lambda: Silent(accepted))
+        port = reactor.listenTCP(0, silent, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        running = start_on_terminal(
+            "login", "-p", str(port.getHost().port), "127.0.0.1"
+        )
+        await accepted
+        running.type("\x03")
+        await self.ended(running, 128 + signal.SIGINT)
+
+    async def test_interrupt_command(self) -> None:
+        """
+        ^C ends a command, too.
+        """
+        self.server.add_user("alice", password="wonderland")
+        running = start_on_terminal(*self.login("-v", "--", "cat"))
+        await running.shows("password: ")
+        running.type("wonderland\n")
+        await running.shows("alice is logged in")
+        running.type("one\n")
+        await running.shows("one\r\none\r\n")
+        running.type("\x03")
+        await self.ended(running, 128 + signal.SIGINT)
+
+    async def test_terminate(self) -> None:
+        """
+        So does a signal.
+        """
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            running = start_on_terminal(*self.login())
+            await running.shows("password: ")
+            running.transport.signalProcess(number)
+            await self.ended(running, 128 + number)
+            self.assert_usual(running)
+
+    async def test_end_of_file(self) -> None:
+        """
+        ^D at the prompt gives no password, and the login fails.
+        """
+        running = start_on_terminal(*self.login())
+        await running.shows("password: ")
+        running.type("\x04")
+        await self.ended(running, 1)
+        self.assert_usual(running)
+
+    async def test_questions(self) -> None:
+        """
+        Each line of keyboard-interactive says whose it is, and nothing in it
+        acts on the terminal.
+        """
+        self.server.add_user(
+            "carol",
+            prompts=[[("Code: ", True), ("\x1b[2JPIN: ", False)]],
+            answers=[["123456", "0000"]],
+            instruction="Two\nthings",
+        )
+        running = start_on_terminal(*self.login(user="carol"))
+        await running.shows("(carol@127.0.0.1) Code: ")
+        running.type("123456\n")
+        await running.shows("PIN: ")
+        running.type("0000\n")
+        await self.ended(running, 0)
+        self.assertTrue(
+            running.shown().startswith(
+                "(carol@127.0.0.1) Two\n"
+                "(carol@127.0.0.1) things\n"
+                "(carol@127.0.0.1) Code: 123456\n"
+                "(carol@127.0.0.1) \\x1b[2JPIN: \n"
+            ),
+            running.shown(),
+        )
+
+    async def test_password_change(self) -> None:
+        """
+        A new password is asked for twice, until both are the same.
+        """
+        self.server.add_user("erin", password="old", password_change="Expired")
+        running = start_on_terminal(*self.login(user="erin"))
+        for prompt, typed in (
+            ("password: ", "old"),
+            ("(erin@127.0.0.1) Expired\r\nerin@127.0.0.1's old password: ", "old"),
+            ("new password: ", "new"),
+            ("again: ", "now"),
+            ("new password: ", "new"),
+            ("again: ", "new"),
+        ):
+            await running.shows(prompt)
+            running.type(f"{typed}\n")
+        await self.ended(running, 0)
+        self.assertIn("two different passwords", running.shown())
+        self.assertEqual(self.server.accounts[b"erin"].password, b"new")
+
+    async def test_key(self) -> None:
+        """
+        A key from a file logs in; the command's output, errors and status are
+        passed through, and nothing else is on the standard output.
+        """
+        key = generate_key("ssh-rsa")
+        self.server.add_user("alice", keys=[key], banner="Hello\x07\n")
+        self.server.add_command("both", lambda user, words: Result("out", "err", 42))
+        running = start(*self.login("-i", self.key_file(key), "--", "both"))
+        await self.ended(running, 42)
+        self.assertEqual(running.screen, b"out")
+        self.assertEqual(running.complaints, b"Hello\\x07\nerr")
+
+    async def test_verbose(self) -> None:
+        """
+        With -v the report is on the standard error beside a command.
+        """
+        key = generate_key()
+        self.server.add_user("alice", keys=[key])
+        running = start(*self.login("-v", "-i", self.key_file(key), "--", "whoami"))
+        await self.ended(running, 0)
+        self.assertEqual(running.screen, b"alice\n")
+        self.assertIn(b"alice is logged in", running.complaints)
+
+    async def test_input(self) -> None:
+        """
+        The standard input goes to the command.
+        """
+        key = generate_key()
+        self.server.add_user("alice", keys=[key])
+        running = start(*self.login("-i", self.key_file(key), "--", "cat"))
+        running.type("one\ntwo\n" * 50_000)
+        running.end_input()
+        await self.ended(running, 0)
+        self.assertEqual(running.screen, b"one\ntwo\n" * 50_000)
+
+    async def test_passphrase(self) -> None:
+        """
+        An encrypted key is asked for its passphrase, in words that no server
+        can use.
+        """
+        key = generate_key()
+        self.server.add_user("alice", keys=[key])
+        path = self.key_file(key, b"sesame")
+        running = start_on_terminal(*self.login("-i", path, "--", "whoami"))
+        await running.shows("Passphrase for key ")
+        running.type("wrong\n")
+        await running.shows("not its passphrase")
+        await running.shows("Passphrase for key ")
+        running.type("sesame\n")
+        await self.ended(running, 0)
+        self.assertTrue(running.shown().endswith("\nalice\n"))
+        self.assertNotIn("sesame", running.shown())
+
+    async def test_no_terminal(self) -> None:
+        """
+        Where nobody can be asked, that is said, and the login fails.
+        """
+        running = start(*self.login())
+        await self.ended(running, 1)
+        self.assertEqual(running.screen, b"")
+        self.assertIn(b"conch-auth: there is no terminal: ", running.complaints)
+
+    async def test_key_missing(self) -> None:
+        """
+        A key file that is not there is told before anything is sent.
+        """
+        running = start(*self.login("-i", "/nowhere/key"))
+        await self.ended(running, 2)
+        self.assertIn(b"/nowhere/key", running.complaints)
+        self.assertEqual(self.server.requests, [])
+
+    async def test_host_key(self) -> None:
+        """
+        An unknown host, or another key than the known one, is not logged in to.
+        """
+        known = os.path.abspath(self.mktemp())
+        for line in ("", self.server.known_hosts_line()):
+            with open(known, "w") as file:
+                file.write(f"{line}\n")
+            other = LoopbackServer()
+            await other.listen(reactor)
+            other_port = str(other.port)
+            with open(known, "a") as file:
+                place = f"[127.0.0.1]:{self.server.port}"
+                file.write(line.replace(place, f"[127.0.0.1]:{other_port}") + "\n")
+            arguments = ["-p", other_port, "--known-hosts", known, "alice@127.0.0.1"]
+            running = start("login", *arguments)
+            await self.ended(running, 3)
+            self.assertIn(other.fingerprint.encode(), running.complaints)
+            self.assertEqual(other.requests, [])
+            await other.stop()
+
+    async def test_known_hosts(self) -> None:
+        """
+        A host that is in the file is logged in to.
+        """
+        key = generate_key()
+        self.server.add_user("alice", keys=[key])
+        known = os.path.abspath(self.mktemp())
+        with open(known, "w") as file:
+            file.write(f"{self.server.known_hosts_line()}\n")
+        running = start(
+            *("login", "-p", str(self.server.port), "--known-hosts", known),
+            *("-i", self.key_file(key), "alice@127.0.0.1"),
+        )
+        await self.ended(running, 0)
+        self.assertIn(b"alice is logged in", running.screen)
+
+    async def test_not_connected(self) -> None:
+        """
+        A server that is not there is told in one line.
+        """
+        port = str(self.server.port)
+        await self.server.stop()
+        running = start("login", "-p", port, "alice@127.0.0.1")
+        await self.ended(running, 4)
+        self.assertRegex(running.complaints, rb"\Aconch-auth: .*\n\Z")
+
+    async def test_too_many_tries(self) -> None:
+        """
+        A server that hangs up after wrong passwords has not let the user in.
+        """
+        self.server.max_tries = 1
+        running = start_on_terminal(*self.login())
+        for _ in range(2):
+            await running.shows("password: ")
+            running.type("underland\n")
+        await self.ended(running, 1)
+        self.assertIn("too many bad auths", running.shown())
+
+
+class Silent(Protocol):
+    """
+    A server that says nothing, and tells when somebody has come.
+    """
+
+    def __init__(self, accepted: Deferred[None]) -> None:
+        self.accepted = accepted
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.accepted.called:
+            self.accepted.callback(None)
+
+
+class DemoTests(TestCase):
+    """
+    C{conch-auth demo}.
+    """
+
+    timeout = 60
+
+    async def test_demo(self) -> None:
+        """
+        It logs in four times and runs a command each time, and explains a
+        refusal.
+        """
+        running = start("demo")
+        self.assertEqual(await running.status, 0, running.complaints)
+        self.assertEqual(running.complaints, b"")
+        shown = running.screen.decode()
+        proofs = re.findall(r"^(\w+) is logged in to 127.0.0.1: (.*)$", shown, re.M)
+        self.assertEqual(
+            [(user, re.sub(r" SHA256:[^ ,]+", "", proof)) for user, proof in proofs],
+            [
+                ("alice", "publickey with ssh-rsa"),
+                ("bob", "password"),
+                ("carol", "keyboard-interactive"),
+                ("dave", "publickey with ssh-ed25519, then password"),
+            ],
+        )
+        self.assertEqual(
+            re.findall(r"^\$ whoami\n(.*)$", shown, re.M),
+            ["alice", "bob", "carol", "dave"],
+        )
+        self.assertIn("dave is not logged in to 127.0.0.1", shown)
+        self.assertIn("What to do:", shown)
