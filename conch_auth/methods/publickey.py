@@ -91,6 +91,7 @@ class PublicKey(Method):
             self._pass_over(answer, choice.reason)
             return False
         self.conversation.sources[blob] = _source_of(answer)
+        self.count_try()
         request = PublicKeyRequest(choice.algorithm, blob)
         self.service.askForAuth(self.name, request.build())
         return True
