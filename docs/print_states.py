@@ -1,0 +1,59 @@
+"""
+Prints C{states.rst} from the table in C{conch_auth/_states.py}::
+
+    python docs/print_states.py > docs/states.rst
+"""
+
+from __future__ import annotations
+
+from conch_auth._states import TABLE, State
+from conch_auth.messages import Message
+
+_INTRODUCTION = """\
+The states of a login
+=====================
+
+Every message of the server is legal in some states only.  This table is the
+whole rule, printed from ``conch_auth/_states.py`` by ``docs/print_states.py``.  A
+message that a state does not name ends the login: the server is sent DISCONNECT
+with PROTOCOL_ERROR, and the application gets a ``ProtocolError`` that names the
+message and the state.  A message number that no server has cause to send is
+answered with UNIMPLEMENTED, and nothing changes.
+
+USERAUTH_SUCCESS must be proved as well: a signature, a password or an answer must
+have been sent, or accepted as an earlier factor, unless ``allowTrivialAuth`` is
+set.  USERAUTH_PK_OK must name the key and the algorithm that were asked about.
+Message 60 is read as the message of the method that was asked for.
+
+"""
+_HEADINGS = ("state", "what it means", "message", "next state")
+
+
+def _rows() -> list[tuple[str, str, str, str]]:
+    rows = []
+    for state in State:
+        told = state.name, f"The server speaks {state.value}."
+        for message, following in TABLE[state].items() or [(None, state)]:
+            rows.append((*told, _title(message), following.name))
+            told = "", ""
+    return rows
+
+
+def _title(message: type[Message] | None) -> str:
+    return "none" if message is None else message.title
+
+
+def page() -> str:
+    """
+    The page in reStructuredText.
+    """
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [_HEADINGS, *_rows()]:
+        first, *others = row
+        lines.append(f"   * - {first}".rstrip())
+        lines += [f"     - {cell}".rstrip() for cell in others]
+    return _INTRODUCTION + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
