@@ -101,3 +101,10 @@ SIGN_TIMEOUT = 120.0
 ANSWER_TIMEOUT = 600.0
 #: Seconds of one login without the time that a person takes.
 LOGIN_TIMEOUT = 600.0
+#: Seconds an agent may take for what no person has to attend to.  Listing may
+#: make a password store ask to be unlocked, so it is not one second.
+AGENT_TIMEOUT = 20.0
+#: The longest message to or from an agent, and the most keys in one, as in
+#: OpenSSH.
+MAX_AGENT_MESSAGE = 256 * 1024
+MAX_AGENT_KEYS = 2048
