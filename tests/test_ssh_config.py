@@ -461,6 +461,7 @@ class ProgramTests(Case):
                 "-T -G -F none -- host",
             ],
         )
+        self.assertEqual(set(heard.read_text().splitlines()[1::2]), {"-T -G -F none h"})
 
     async def test_missing(self) -> None:
         """
@@ -617,6 +618,14 @@ class ParseTests(SynchronousTestCase):
             parse(b"".join(lines)),
             {keyword: tuple(map(os.fsdecode, said[keyword])) for keyword in said},
         )
+
+    def test_line_without_a_value(self) -> None:
+        """
+        A line is a keyword, a space and a value, which may be empty.
+        """
+        self.assertEqual(parse(b"a \n\nb c"), {"a": ("",), "b": ("c",)})
+        for line in [b"a", b" a", b" "]:
+            self.assertRaises(ValueError, parse, b"b c\n" + line)
 
     @given(st.binary())
     def test_any_bytes(self, answer: bytes) -> None:
