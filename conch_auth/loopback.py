@@ -195,6 +195,15 @@ class LoopbackServer:
             host = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
         return f"{host} {self.host_key.toString('openssh').decode('ascii').strip()}"
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """
+        The options of L{conch_auth.connect} that lead here: C{host}, C{port}
+        and C{known_hosts}.
+        """
+        known = self.known_hosts_line().encode("ascii")
+        return {"host": self.host, "port": self.port, "known_hosts": known}
+
     def listen(self, reactor: Any, port: int = 0) -> Deferred[LoopbackServer]:
         """
         Listen on 127.0.0.1, on a free port where none is named.

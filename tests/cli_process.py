@@ -20,12 +20,18 @@ _DETACHED = (
     "runpy.run_module('conch_auth', run_name='__main__', alter_sys=True)"
 )
 
+_PERSONAL = ("SSH_AUTH_SOCK", "HOME")
 
-def _environment() -> dict[str, str]:
+
+def environment() -> dict[str, str]:
+    """
+    That of the tests, without the keys and the agent of whoever runs them.
+    """
     import conch_auth
 
     place = os.path.dirname(os.path.dirname(conch_auth.__file__))
-    return {**os.environ, "PYTHONPATH": place}
+    kept = {name: value for name, value in os.environ.items() if name not in _PERSONAL}
+    return {**kept, "PYTHONPATH": place, "HOME": "/nonexistent"}
 
 
 class Running(ProcessProtocol):
@@ -121,7 +127,7 @@ def start(*arguments: str) -> Running:
         running,
         sys.executable,
         [sys.executable, "-c", _DETACHED, *arguments],
-        env=_environment(),
+        env=environment(),
     )
     return running
 
@@ -137,7 +143,7 @@ def start_on_terminal(*arguments: str) -> OnTerminal:
         running,
         sys.executable,
         [sys.executable, "-m", "conch_auth", *arguments],
-        env=_environment(),
+        env=environment(),
         usePTY=(running.keyboard, running.inside, os.ttyname(running.inside)),
     )
     return running

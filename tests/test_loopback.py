@@ -148,6 +148,19 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(self.server.known_hosts_line(), f"[127.0.0.1]:2222 {key}")
         self.assertEqual(self.server.known_hosts_line("h"), f"h {key}")
 
+    def test_options(self) -> None:
+        """
+        The options for connect() say where the server is and which key it has.
+        """
+        self.assertEqual(
+            self.server.options,
+            {
+                "host": "127.0.0.1",
+                "port": 22,
+                "known_hosts": self.server.known_hosts_line().encode(),
+            },
+        )
+
     def test_server_sig_algs(self) -> None:
         """
         The server lists the algorithms that it takes from users, and no SHA-1.

@@ -1,0 +1,139 @@
+"""
+README.rst says what is so: each of its code blocks is run, or held against what
+it names.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from conch_auth import cli
+from tests.cli_process import environment
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_BLOCK = re.compile(
+    r"^(?:\.\. code-block:: (\w+)|.*[^:]::)\n\n((?:    .*\n|\n)+)", re.MULTILINE
+)
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r"\d+\.\d\d s", "0.00 s", text)
+
+
+class ReadmeTests(SynchronousTestCase):
+    """
+    The blocks of README.rst, in their order.
+    """
+
+    def setUp(self) -> None:
+        try:
+            with open(os.path.join(_ROOT, "README.rst"), encoding="utf-8") as file:
+                self.text = file.read()
+        except FileNotFoundError:
+            raise SkipTest("only a source tree has README.rst") from None
+        self.blocks = [
+            (found[1] or "", textwrap.dedent(found[2]).strip("\n"))
+            for found in _BLOCK.finditer(self.text)
+        ]
+
+    def of(self, language: str) -> list[str]:
+        return [block for kind, block in self.blocks if kind == language]
+
+    def run_program(self, program: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_every_block_is_known(self) -> None:
+        """
+        There is no block that no test looks at.
+        """
+        self.assertEqual(
+            [kind for kind, _ in self.blocks],
+            ["sh", "sh", "python", "", "", "diff", "sh"],
+        )
+
+    def test_length(self) -> None:
+        """
+        It is read in a minute.
+        """
+        self.assertLess(len(self.text.splitlines()), 100)
+
+    def test_program(self) -> None:
+        """
+        The program has eight lines and prints what is said.
+        """
+        (program,) = self.of("python")
+        self.assertEqual(len(list(filter(None, program.splitlines()))), 8)
+        ran = self.run_program(program)
+        self.assertEqual(ran.stderr, "")
+        self.assertEqual(
+            _without_times(ran.stdout.strip("\n")), _without_times(self.of("")[0])
+        )
+
+    def test_refusal(self) -> None:
+        """
+        With another password the error says what is said.
+        """
+        (program,) = self.of("python")
+        right = 'username="alice", password="wonderland"'
+        self.assertIn(right, program)
+        ran = self.run_program(program.replace(right, right.replace("won", "under")))
+        self.assertIn("AuthenticationFailed", ran.stderr)
+        self.assertIn(self.of("")[1], ran.stderr)
+
+    def test_import(self) -> None:
+        """
+        The line that changes takes a Conch class out and puts ours in, which
+        has all that Conch's has.
+        """
+        (change,) = self.of("diff")
+        classes: list[Any] = []
+        for line, sign in zip(change.splitlines(), "-+", strict=True):
+            found = re.fullmatch(r"(.)from (\S+) import (\w+)", line)
+            assert found is not None
+            self.assertEqual(found[1], sign)
+            classes.append(getattr(importlib.import_module(found[2]), found[3]))
+        conch, ours = classes
+        self.assertEqual(set(dir(conch)) - set(dir(ours)), set())
+
+    def test_shell(self) -> None:
+        """
+        Each shell command names extras, commands, arguments and tests that
+        there are.
+        """
+        setup = configparser.ConfigParser()
+        setup.read(os.path.join(_ROOT, "setup.cfg"))
+        installed = setup["options.entry_points"]["console_scripts"]
+        self.assertIn("conch-auth = conch_auth.cli:main", installed)
+        for block in self.of("sh"):
+            for command in block.split(" && "):
+                self.check_command(shlex.split(command), setup)
+
+    def check_command(self, words: list[str], setup: configparser.ConfigParser) -> None:
+        program, arguments = os.path.basename(words[0]), words[1:]
+        if program == "pip":
+            (place,) = re.findall(r"^\.\[(.*)\]$", arguments[-1])
+            for extra in place.split(","):
+                self.assertIn(extra, setup["options.extras_require"])
+        elif program == "conch-auth":
+            cli.parse(arguments)
+        elif program == "trial":
+            importlib.import_module(arguments[0])
+        else:
+            self.assertEqual(words, ["python3", "-m", "venv", ".venv"])
