@@ -7,21 +7,17 @@ subclass may override, call or read there works here.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from conch_auth import _transports, algorithms, errors, messages, names, signing
-from conch_auth._awaiting import as_deferred
-from conch_auth._conversation import Conversation
-from conch_auth._deadlines import Deadlines
+from conch_auth._login import Login
 from conch_auth._states import TABLE, State, after_reply
 from conch_auth._wire import string
 from conch_auth.display import text
@@ -44,8 +40,7 @@ from conch_auth.names import (
     MSG_USERAUTH_REQUEST,
     MSG_USERAUTH_SUCCESS,
 )
-from conch_auth.questions import Questions
-from conch_auth.report import AuthReport, Banner, Party, Recorder
+from conch_auth.report import Banner
 
 __all__ = [
     "MSG_USERAUTH_BANNER",
@@ -64,7 +59,7 @@ _T = TypeVar("_T", bound=Method)
 
 
 @implementer(IUserAuthService)
-class SSHUserAuthClient(Questions):
+class SSHUserAuthClient(Login):
     """
     Logs a user in, by whatever its owner can offer and the server accepts.
 
@@ -90,15 +85,12 @@ class SSHUserAuthClient(Questions):
     }
 
     methods: Mapping[bytes, type[Method]] = METHODS
-    transport: Any = None
     lastAuth: bytes = b""
     lastPublicKey: Any = None
     authenticatedWith: list[bytes]
     triedPublicKeys: list[Any]
     _oldPass: Any = None
     _newPass: Any = None
-    _current: Conversation | None = None
-    _disconnected: tuple[int, str] | None = None
     _bannerBytes = 0
     _remaining: Iterator[bytes] = iter(())
 
@@ -116,42 +108,7 @@ class SSHUserAuthClient(Questions):
         self.user = user.encode("utf-8") if isinstance(user, str) else user
         self.instance = instance
 
-    # What the application may ask.
-
-    def whenAuthenticated(self) -> Deferred[AuthReport]:
-        """
-        Wait for the end of the login.
-
-        @return: a Deferred of its own for each call, which fires with the
-            L{AuthReport}, or errbacks with an
-            L{AuthenticationFailed<conch_auth.errors.AuthenticationFailed>},
-            L{ProtocolError<conch_auth.errors.ProtocolError>} or
-            L{ConnectionLost<conch_auth.errors.ConnectionLost>}, each of which
-            has C{report}.  Cancelling it ends the login.
-        """
-        return self._conversation.when_settled(self._cancelled)
-
-    @property
-    def report(self) -> AuthReport:
-        """
-        What has happened so far; once the login is over, all of it.
-        """
-        return self._conversation.recorder.snapshot()
-
-    # Starting and ending.
-
-    @property
-    def _conversation(self) -> Conversation:
-        if self._current is None:
-            self._current = self._newConversation()
-        return self._current
-
-    def _newConversation(self) -> Conversation:
-        recorder = Recorder(self.user, self.instance.name, self._seconds)
-        deadlines = Deadlines(
-            self._limitingClock, self._limitOf, self.loginTimeout, self._timeIsOver
-        )
-        return Conversation(recorder, deadlines)
+    # Starting.
 
     def serviceStarted(self) -> None:
         """
@@ -169,46 +126,7 @@ class SSHUserAuthClient(Questions):
         self._disconnected = None
         self.askForAuth(names.NONE, b"")
 
-    def _begin(self) -> None:
-        """
-        The first request is about to leave.
-        """
-        self._conversation.recorder.start(_transports.host_name(self.transport))
-        self._conversation.unwatch = _transports.watch(
-            self.transport, self._connectionLost
-        )
-
-    def serviceStopped(self) -> None:
-        """
-        The connection was lost, or another service takes over.  Nothing is
-        pending afterwards.
-        """
-        self._connectionLost()
-
-    def _connectionLost(self) -> None:
-        conversation = self._conversation
-        if conversation.ended:
-            return
-        if conversation.state is State.SUCCEEDED:
-            # An override has started the next service by itself.
-            conversation.finish(True)
-            conversation.settle(self.report)
-            return
-        error: errors.ConnectionLost
-        if self._disconnected is None:
-            conversation.finish(False, "the connection was lost")
-            error = errors.ConnectionLost(self.report)
-        else:
-            conversation.finish(False, "the server ended the connection")
-            error = errors.ServerDisconnected(*self._disconnected, self.report)
-        conversation.settle(Failure(error))
-
-    def disconnectReceived(self, code: int, description: str) -> None:
-        """
-        The server said why it will end the connection (RFC 4253, section
-        11.1).
-        """
-        self._disconnected = code, description
+    # The door: what the server sends comes in here.
 
     def requestUnimplemented(self, sequence: int) -> None:
         """
@@ -225,74 +143,6 @@ class SSHUserAuthClient(Questions):
             MSG_USERAUTH_FAILURE,
             messages.Failure(conversation.server_methods, False).build(),
         )
-
-    def _cancelled(self, waiter: Deferred[Any]) -> None:
-        self._end(errors.AuthenticationCancelled, "it was cancelled")
-
-    def _end(
-        self,
-        error: errors.LoginError | type[errors.AuthenticationFailed],
-        ending: str = "",
-    ) -> None:
-        """
-        End the login without success, and the connection with it.
-
-        @param error: what whoever waits for the login is told.
-        @param ending: why, in words, where the error itself does not say so.
-        """
-        conversation = self._conversation
-        if conversation.ended:
-            return
-        conversation.finish(False, ending or str(error))
-        if isinstance(error, type):
-            error = error(self.report)
-        else:
-            error.report = self.report
-        try:
-            if self.transport is not None:
-                self.transport.sendDisconnect(*_disconnect_for(error))
-        finally:
-            conversation.settle(Failure(error))
-
-    # Time.
-
-    def _limitingClock(self) -> IReactorTime | None:
-        if self.clock is not None:
-            return self.clock
-        if not _transports.has_exchanged_keys(self.transport):
-            return None
-        from twisted.internet import reactor
-
-        return IReactorTime(reactor)
-
-    def _seconds(self) -> float:
-        clock = self._limitingClock()
-        return time.monotonic() if clock is None else clock.seconds()
-
-    def _limitOf(self, party: Party) -> float | None:
-        return {
-            "server": self.serverTimeout,
-            "agent": self.signTimeout,
-            "person": self.answerTimeout,
-        }[party]
-
-    def _timeIsOver(self, party: Party | None) -> None:
-        if party is None:
-            ending = f"it took longer than {self.loginTimeout:g} seconds"
-            self._end(errors.LoginTimeout, ending)
-        elif party == "server":
-            ending = f"the server did not answer in {self.serverTimeout:g} seconds"
-            self._end(errors.LoginTimeout, ending)
-        else:
-            conversation = self._conversation
-            conversation.drop_question(
-                errors.NoAnswer(
-                    conversation.last_question,
-                    f"did not answer in {self._limitOf(party):g} seconds",
-                )
-            )
-
-    # The door: what the server sends comes in here.
 
     def packetReceived(self, messageNum: int, packet: bytes) -> Any:
         """
@@ -469,17 +319,6 @@ class SSHUserAuthClient(Questions):
         banner = Banner(text(message.message), text(message.language))
         self._conversation.recorder.banner(banner)
         self.tell("bannerReceived", banner, banner.language)
-
-    def tell(self, hook: str, *arguments: Any) -> None:
-        """
-        Call one of the owner's hooks.  What fails there is logged, and the
-        login goes on.
-        """
-        told = as_deferred(getattr(self, hook), *arguments)
-        told.addErrback(self._hookFailed, hook)
-
-    def _hookFailed(self, failure: Failure, hook: str) -> None:
-        self._log.failure("{hook} failed", failure, hook=hook)
 
     # The exit: what is sent goes out here.
 
@@ -705,17 +544,3 @@ def _switch_of(method: bytes) -> str:
     The name of what starts C{method}.
     """
     return "auth_" + method.replace(b"-", b"_").decode("ascii", "replace")
-
-
-def _disconnect_for(error: errors.LoginError) -> tuple[int, bytes]:
-    """
-    The reason code and text that the server is told (RFC 4253, section 11.1).
-    """
-    if isinstance(error, errors.ProtocolError):
-        return names.DISCONNECT_PROTOCOL_ERROR, str(error).encode("utf-8")
-    if isinstance(error, errors.AuthenticationCancelled):
-        return names.DISCONNECT_AUTH_CANCELLED_BY_USER, b"cancelled"
-    return (
-        names.DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
-        b"no more authentication methods available",
-    )
