@@ -25,13 +25,15 @@ _PERSONAL = ("SSH_AUTH_SOCK", "HOME")
 
 def environment() -> dict[str, str]:
     """
-    That of the tests, without the keys and the agent of whoever runs them.
+    That of the tests, without the keys and the agent of whoever runs them, and
+    without what Python says of the libraries below us.
     """
     import conch_auth
 
     place = os.path.dirname(os.path.dirname(conch_auth.__file__))
     kept = {name: value for name, value in os.environ.items() if name not in _PERSONAL}
-    return {**kept, "PYTHONPATH": place, "HOME": "/nonexistent"}
+    own = {"PYTHONPATH": place, "PYTHONWARNINGS": "ignore", "HOME": "/nonexistent"}
+    return {**kept, **own}
 
 
 class Running(ProcessProtocol):

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from twisted.conch.error import ConchError
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.connection import SSHConnection
 from twisted.internet.defer import Deferred
@@ -194,6 +195,18 @@ class CommandTests(SynchronousTestCase):
             error.getErrorMessage(),
             "the server opened no session: unknown channel",
         )
+
+    def test_no_shell(self) -> None:
+        """
+        The loopback server refuses a shell and a terminal, and logs no error.
+        """
+        self.typing(b"cat")
+        for request in (b"shell", b"pty-req"):
+            refused = self.connection.sendRequest(
+                self.channel, request, b"", wantReply=True
+            )
+            self.link.pump()
+            self.failureResultOf(refused, ConchError)
 
     def test_connection_lost(self) -> None:
         """

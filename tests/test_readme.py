@@ -51,7 +51,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def run_program(self, program: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", program],
+            [sys.executable, "-c", program],
             env=environment(),
             capture_output=True,
             text=True,
