@@ -54,11 +54,11 @@ _TYPES = frozenset(
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 
-def expanded(path: str | os.PathLike[str]) -> str:
+def expanded(path: str) -> str:
     """
     The file that C{path} names; C{~} stands for the home directory.
     """
-    return os.path.expanduser(os.fspath(path))
+    return os.path.expanduser(path)
 
 
 def shown(path: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.serialization import SSHCertificate
 from twisted.conch.ssh.keys import Key
+from twisted.python.filepath import FilePath
 
 from conch_auth import _keyfiles
 from conch_auth._keyfiles import PrivateKeyText, conch_key, expanded, shown
@@ -20,6 +21,8 @@ from conch_auth.interfaces import ISigner
 
 GIVEN_KEY = "given key"
 GIVEN_CERTIFICATE = "given certificate"
+
+_PATHS = (str, os.PathLike, FilePath)
 
 
 class GivenCertificate(NamedTuple):
@@ -42,7 +45,7 @@ def several(given: Any, pair: Any = tuple) -> Iterable[Any]:
     """
     if given is None or given == ():
         return ()
-    one = ISigner.providedBy(given) or isinstance(given, str | bytes | os.PathLike)
+    one = ISigner.providedBy(given) or isinstance(given, (bytes, *_PATHS))
     if one or isinstance(given, pair) or not isinstance(given, Iterable):
         return (given,)
     return given
@@ -64,7 +67,7 @@ def found_key(given: Any) -> tuple[str, Any]:
     """
     if ISigner.providedBy(given):
         return GIVEN_KEY, given
-    if isinstance(given, str | os.PathLike):
+    if isinstance(given, _PATHS):
         path = _path(given, GIVEN_KEY)
         return path, PrivateKeyText.read(path)
     if isinstance(given, bytes | bytearray):
@@ -80,8 +83,9 @@ def _conch_key(given: Any) -> Key:
     return given
 
 
-def _path(given: str | os.PathLike[Any], words: str) -> str:
-    path = expanded(os.fsdecode(given))
+def _path(given: Any, words: str) -> str:
+    named = given.path if isinstance(given, FilePath) else given
+    path = expanded(os.fsdecode(named))
     if "-----BEGIN" in path or "\n" in path:
         # Whoever takes a key for its path must not find it in an error.
         raise KeyUnusable(
@@ -96,7 +100,7 @@ def found_certificate(given: Any) -> GivenCertificate:
         return GivenCertificate(given, path)
     if isinstance(given, SSHCertificate):
         given = given.public_bytes()
-    elif isinstance(given, str | os.PathLike):
+    elif isinstance(given, _PATHS):
         path = _path(given, path)
         given = _keyfiles.read(path)[0]
     blob = _keyfiles.public_blob(given) if isinstance(given, bytes) else None

@@ -104,6 +104,14 @@ class EncryptedKey:
         )
         return decrypted
 
+    def problem(self) -> KeyUnusable | None:
+        """
+        What keeps the key from ever being decrypted, as far as that is known.
+        """
+        if self._key is None and self._passphrases.none:
+            return KeyUnusable(self._text.path, NOT_GIVEN)
+        return None
+
     def forget(self) -> None:
         """
         Drop the decrypted key.
@@ -140,6 +148,12 @@ class EncryptedSigner(_Signer):
         self._path = path
         self._key = key
 
+    def problem(self) -> KeyUnusable | None:
+        """
+        What keeps the key from ever signing, as far as that is known.
+        """
+        return self._key.problem()
+
     def sign(self, data: bytes, algorithm: bytes) -> Deferred[bytes]:
         """
         The signature, once the key was decrypted; or L{KeyUnusable}.
@@ -162,6 +176,7 @@ class CertifiedSigner(_Signer):
     A signer that shows a certificate of its key (PROTOCOL.certkeys).
 
     @ivar certificate: the L{Certificate<conch_auth.certificates.Certificate>}.
+    @ivar signer: the signer of the plain key.
     """
 
     def __init__(
@@ -170,13 +185,25 @@ class CertifiedSigner(_Signer):
         super().__init__(certificate.blob, source)
         self.algorithms = tuple(map(certificate_algorithm, signer.algorithms))
         self.certificate = certificate
-        self._signer = signer
+        self.signer = signer
 
     def sign(self, data: bytes, algorithm: bytes) -> Any:
         """
         The signature of the plain key, which names the plain algorithm.
         """
-        return self._signer.sign(data, plain_algorithm(algorithm))
+        return self.signer.sign(data, plain_algorithm(algorithm))
+
+
+def problem_of(signer: ISigner) -> KeyUnusable | None:
+    """
+    What keeps a signer from ever signing, as far as that is known.
+    """
+    if isinstance(signer, EncryptedSigner):
+        return signer.problem()
+    if isinstance(signer, CertifiedSigner):
+        problem = problem_of(signer.signer)
+        return problem and KeyUnusable(signer.source, f"its key: {problem.problem}")
+    return None
 
 
 class Passphrases:

@@ -33,11 +33,11 @@ from conch_auth._keyforms import (
     several,
 )
 from conch_auth._signers import (
-    NOT_GIVEN,
     EncryptedKey,
     EncryptedSigner,
     KeySigner,
     Passphrases,
+    problem_of,
 )
 from conch_auth.certificates import check_user_certificate
 from conch_auth.errors import KeyUnusable, PassphraseWrong
@@ -95,9 +95,9 @@ class Keys(list[ISigner | LockedKey]):
 
     def take(self) -> Deferred[ISigner | None]:
         """
-        Remove the first key.  Where it is a L{LockedKey} its passphrase is
-        asked for; where that does not come, the reason goes to L{unusable} and
-        the next key follows.
+        Remove the first key that can be used.  The passphrase of a L{LockedKey}
+        is asked for; where there is none to come, for this or any other key
+        that is encrypted, the reason goes to L{unusable}.
 
         @return: the key; C{None} where there is no more.
         """
@@ -106,13 +106,19 @@ class Keys(list[ISigner | LockedKey]):
     async def _take(self) -> ISigner | None:
         while self:
             key = self.pop(0)
-            if not isinstance(key, LockedKey):
+            if isinstance(key, LockedKey):
+                await self._unlock(key)
+            elif problem := problem_of(key):
+                self.unusable.append(problem)
+            else:
                 return key
-            try:
-                self[:0] = await key.unlock()
-            except KeyUnusable as error:
-                self.unusable.append(error)
         return None
+
+    async def _unlock(self, key: LockedKey) -> None:
+        try:
+            self[:0] = await key.unlock()
+        except KeyUnusable as error:
+            self.unusable.append(error)
 
     def forget(self) -> None:
         """
@@ -137,6 +143,8 @@ def load_keys(
     it, which is looked for only where none was given.
 
     A certificate that is of no use is left out, and L{Keys.unusable} says why.
+    A key that is encrypted is there, even where no passphrase is to come: an
+    agent may hold it as well.
 
     @param given: one of these or several: the path of a file; C{bytes},
         the content of one; a Conch C{Key}; a private key of C{cryptography};
@@ -240,8 +248,6 @@ class _Loader:
 
     def _add_encrypted(self, content: PrivateKeyText, certificate: Any) -> None:
         path = content.path
-        if self._passphrases.none:
-            raise KeyUnusable(path, NOT_GIVEN)
         key = EncryptedKey(content, self._passphrases)
         self._keys._encrypted.append(key)
 
@@ -273,11 +279,10 @@ class _Loader:
             return blob
         try:
             blob = content.decoded(constant).blob()
-            return blob
         except PassphraseWrong:
-            if self._passphrases.may_ask:
-                return None
-            raise
+            if not self._passphrases.may_ask:
+                raise
+        return blob
 
     def _with_own(self, plain: ISigner, path: str, given: Any) -> list[ISigner]:
         """

@@ -1,0 +1,837 @@
+"""
+Tests for L{conch_auth.keys}, with keys made by C{ssh-keygen}.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.conch.ssh.keys import Key
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.python.filepath import FilePath
+from twisted.trial.unittest import SynchronousTestCase
+
+from conch_auth._wire import Reader, string, uint32
+from conch_auth.algorithms import signature_algorithms
+from conch_auth.errors import KeyUnusable, PassphraseWrong
+from conch_auth.interfaces import ISigner
+from conch_auth.keys import Keys, LockedKey, default_identities, load_keys
+from tests import keygen
+
+DATA = b"what is signed"
+
+
+def public(path: str) -> Key:
+    return Key.fromFile(path + ".pub")
+
+
+class KeyTestCase(SynchronousTestCase):
+    """
+    A directory for keys, and ways to look at what was loaded.
+    """
+
+    def setUp(self) -> None:
+        if not keygen.has_ssh_keygen():
+            raise SkipTest("there is no ssh-keygen")
+        self.ring = keygen.KeyRing("keys-for-tests")
+        self.home = FilePath(self.mktemp())
+        self.home.makedirs()
+        self.patch(os, "environ", {**os.environ, "HOME": self.home.path})
+
+    def tearDown(self) -> None:
+        # Reading DSA keys warns that they are old.
+        self.flushWarnings()
+
+    def key(self, *arguments: Any, **options: Any) -> str:
+        return self.ring.key(self.home, *arguments, **options)
+
+    def unlocked(self, keys: Keys) -> list[Any]:
+        """
+        Every key that C{keys} gives.
+        """
+        found: list[Any] = []
+        while (key := self.successResultOf(keys.take())) is not None:
+            found.append(key)
+        return found
+
+    def signature(self, signer: Any, algorithm: bytes | None = None) -> bytes:
+        made = signer.sign(DATA, algorithm or signer.algorithms[0])
+        return self.successResultOf(made) if isinstance(made, Deferred) else made
+
+    def assertSigns(self, signer: Any, path: str) -> None:
+        """
+        C{signer} offers the key at C{path}, and makes each of its signatures.
+        """
+        self.assertTrue(ISigner.providedBy(signer))
+        key = public(path)
+        self.assertEqual(signer.blob(), key.blob())
+        self.assertEqual(signer.sshType(), key.sshType())
+        self.assertEqual(signer.algorithms, signature_algorithms(key.sshType()))
+        for algorithm in signer.algorithms:
+            made = self.signature(signer, algorithm)
+            self.assertTrue(key.verify(made, DATA))
+            self.assertEqual(Reader(made, "").string(), algorithm)
+
+    def problem(self, given: Any, **options: Any) -> str:
+        """
+        Why C{given} cannot be loaded.
+        """
+        return self.assertRaises(KeyUnusable, load_keys, given, **options).problem
+
+
+class FileTests(KeyTestCase):
+    """
+    Files of every type and form.
+    """
+
+    def test_every_type_and_form(self) -> None:
+        """
+        Each type of key is read in each form that C{ssh-keygen} writes.
+        """
+        for kind in keygen.TYPES:
+            for form in keygen.FORMATS:
+                path = self.key(kind, form=form)
+                (signer,) = load_keys(path)
+                self.assertSigns(signer, path)
+
+    def test_every_type_and_form_encrypted(self) -> None:
+        """
+        So it is where the key is encrypted.
+        """
+        for kind in keygen.TYPES:
+            for form in keygen.FORMATS:
+                path = self.key(kind, form=form, encrypted=True)
+                (signer,) = load_keys(path, passphrase=keygen.PASSPHRASE)
+                self.assertSigns(signer, path)
+
+    def test_text_around(self) -> None:
+        """
+        Text before and after a key, and other line ends, do not matter.
+        """
+        for form in keygen.FORMATS:
+            path = self.key("ecdsa-sha2-nistp256", form=form)
+            content = FilePath(path).getContent().replace(b"\n", b"\r\n")
+            (signer,) = load_keys(b"Bag Attributes\r\n" + content + b"ssh-rsa AAAA")
+            self.assertSigns(signer, path)
+
+    def test_home(self) -> None:
+        """
+        C{~} is the home directory, in a path and in what people are shown.
+        """
+        self.key(name="my key")
+        (signer,) = load_keys("~/my key")
+        self.assertEqual(signer.source, "~/my key")
+
+    def test_terminal(self) -> None:
+        """
+        A file's name cannot act on a terminal.
+        """
+        path = self.key(name="k\x1b[2J")
+        (signer,) = load_keys(path)
+        self.assertEqual(signer.source, "~/k\\x1b[2J")
+        os.chmod(path, 0o644)
+        error = self.assertRaises(KeyUnusable, load_keys, path)
+        self.assertNotIn("\x1b", str(error))
+
+    def test_damaged_passphrase_check(self) -> None:
+        """
+        A key that another public key was put on is not used.
+        """
+        lines = FilePath(self.key()).getContent().splitlines(keepends=True)
+        other = FilePath(self.key(number=1)).getContent().splitlines(keepends=True)
+        # The third line of three begins within the private half.
+        mixed = b"".join([*other[:3], *lines[3:]])
+        self.assertIn("damaged", self.problem(mixed))
+
+
+class GivenTests(KeyTestCase):
+    """
+    What C{load_keys} takes.
+    """
+
+    def test_forms(self) -> None:
+        """
+        A path as text or as an object, the content of a file, a key of Conch's
+        or of C{cryptography}'s and a signer are all the same key.
+        """
+        path = self.key()
+        conch = Key.fromFile(path)
+        (signer,) = load_keys(path)
+        raw = ed25519.Ed25519PrivateKey.from_private_bytes(conch.data()["k"])
+        home = "~/" + os.path.basename(path)
+        for form, source in (
+            (path, home),
+            (Path(path), home),
+            (FilePath(path), home),
+            (FilePath(path).getContent(), "given key"),
+            (conch, "given key"),
+            (raw, "given key"),
+            (signer, home),
+        ):
+            (found,) = load_keys(form)
+            self.assertSigns(found, path)
+            self.assertEqual(found.source, source)
+
+    def test_several(self) -> None:
+        """
+        Several keys are given as a list; their order is kept.
+        """
+        paths = [self.key(number=number) for number in range(3)]
+        keys = load_keys([paths[2], FilePath(paths[0]).getContent(), paths[1]])
+        self.assertEqual(
+            [key.blob() for key in keys],
+            [public(paths[number]).blob() for number in (2, 0, 1)],
+        )
+
+    def test_none(self) -> None:
+        """
+        Nothing given is no key.
+        """
+        for nothing in (None, (), [], iter(())):
+            self.assertEqual(load_keys(nothing), [])
+
+    def test_loaded_before(self) -> None:
+        """
+        What was loaded may be given, keys that are locked included.
+        """
+        paths = [self.key(), self.key("ssh-rsa", form="PEM", encrypted=True)]
+        os.remove(paths[1] + ".pub")
+        keys = load_keys(paths, ask_passphrase=lambda *asked: keygen.PASSPHRASE)
+        self.assertEqual(list(load_keys(keys)), list(keys))
+
+    def test_kept_content(self) -> None:
+        """
+        Text that is a key's content is no file name, and is not repeated.
+        """
+        content = FilePath(self.key()).getContent().decode()
+        error = self.assertRaises(KeyUnusable, load_keys, content)
+        self.assertEqual(
+            str(error),
+            "given key: its content was given as text, which names a file; "
+            "give bytes",
+        )
+
+    def test_no_key(self) -> None:
+        """
+        What is no key, or one that SSH has no use for, is told by its type.
+        """
+        for wrong, kind in (
+            (7, "int"),
+            (ed448.Ed448PrivateKey.generate(), "Ed448"),
+            (ec.generate_private_key(ec.SECP256K1()), "EC"),
+            (dsa.generate_private_key(2048), "DSA"),
+            (Key.fromFile(self.key() + ".pub"), "public key"),
+            (Key.fromFile(self.key()).public(), "public key"),
+            (("a", "b", "c"), "tuple"),
+        ):
+            self.assertIn(kind, self.problem(wrong))
+
+    def test_pair(self) -> None:
+        """
+        A key without a certificate may be given as a pair, too.
+        """
+        path = self.key()
+        (signer,) = load_keys((path, None))
+        self.assertSigns(signer, path)
+
+
+class RefusalTests(KeyTestCase):
+    """
+    Files that cannot be used.
+    """
+
+    def test_missing(self) -> None:
+        """
+        A file that is not there is named.
+        """
+        path = self.home.child("missing").path
+        error = self.assertRaises(KeyUnusable, load_keys, path)
+        self.assertEqual(error.path, path)
+        self.assertEqual(
+            str(error), f"{path}: it cannot be read: No such file or directory"
+        )
+
+    def test_unreadable(self) -> None:
+        """
+        So is what is no file, or has no name that a file can have.
+        """
+        fifo = self.home.child("fifo").path
+        os.mkfifo(fifo)
+        self.assertEqual(self.problem(fifo), "it is not a regular file")
+        self.assertEqual(
+            self.problem(self.home.path), "it cannot be read: Is a directory"
+        )
+        self.assertEqual(self.problem("a\0b"), "it is no name that a file can have")
+
+    def test_readable_by_others(self) -> None:
+        """
+        A private key that others may use is refused, with what to run.
+        """
+        path = self.key(name="it's mine")
+        for mode in (0o640, 0o604, 0o620, 0o601):
+            os.chmod(path, mode)
+            self.assertEqual(
+                self.problem(path),
+                f"others may use this private key (mode {mode:04o}); "
+                f"run: chmod 600 '{self.home.path}/it'\"'\"'s mine'",
+            )
+        os.chmod(path, 0o400)
+        self.assertEqual(len(load_keys(path)), 1)
+
+    def test_owned_by_another(self) -> None:
+        """
+        The mode of another user's file is that user's affair, as with OpenSSH.
+        """
+        path = self.key()
+        os.chmod(path, 0o644)
+        self.patch(os, "getuid", lambda: os.stat(path).st_uid + 1)
+        self.assertEqual(len(load_keys(path)), 1)
+
+    def test_public(self) -> None:
+        """
+        A public key that was given as a private one is told as such, in every
+        form, whatever its mode.
+        """
+        path = self.key("ssh-rsa")
+        key = Key.fromFile(path + ".pub")
+        pem = rsa.generate_private_key(65537, 2048).public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
+        rfc4716 = b"---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END ..."
+        with_options = b'command="x" ' + key.toString("openssh")
+        for content in (pem, rfc4716, with_options):
+            self.assertIn("it holds a public key", self.problem(content))
+        self.assertIn("it holds a public key", self.problem(path + ".pub"))
+
+    def test_certificate(self) -> None:
+        """
+        So is a certificate.
+        """
+        path = self.ring.certify(self.key())
+        self.assertIn("it holds a certificate", self.problem(path))
+
+    def test_other_files(self) -> None:
+        """
+        What else a file may be is told, with what to do where there is that.
+        """
+        whole = FilePath(self.key()).getContent()
+        for content, told in (
+            (b"", "it is empty"),
+            (b"\n \n", "it is empty"),
+            (b"PuTTY-User-Key-File-3: ssh-ed25519\n", "puttygen"),
+            (b"hello", "no private key in a known form"),
+            (whole[:100], "it is cut short"),
+            (whole.replace(b"\n", b"\n!", 1)[:90] + whole[200:], "damaged"),
+        ):
+            self.assertIn(told, self.problem(content))
+
+    def test_long(self) -> None:
+        """
+        A file without end is not read to its end.
+        """
+        path = self.home.child("long")
+        path.setContent(b"x" * (1024 * 1024 + 1))
+        self.assertEqual(self.problem(path.path), "it is too long to be a key")
+
+    def test_security_key(self) -> None:
+        """
+        The file of a security key says that it signs through the agent.
+        """
+        blob = string(b"sk-ssh-ed25519@openssh.com") + string(b"x" * 32)
+        fields = (string(b"none"), string(b"none"), string(b""), uint32(1))
+        body = b"".join((b"openssh-key-v1\0", *fields, string(blob + string(b"ssh:"))))
+        content = (
+            b"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+            + base64.encodebytes(body)
+            + b"-----END OPENSSH PRIVATE KEY-----\n"
+        )
+        path = self.home.child("id_ed25519_sk")
+        path.setContent(content)
+        path.chmod(0o600)
+        self.assertEqual(
+            self.problem(path.path),
+            "it belongs to a security key, which signs through ssh-agent; "
+            f"run: ssh-add {path.path}",
+        )
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=300))
+    def test_any_bytes(self, content: bytes) -> None:
+        """
+        Whatever a file holds, there is a key or L{KeyUnusable}.
+        """
+        self.assertRaises(KeyUnusable, load_keys, content)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.sampled_from(["OPENSSH ", "RSA ", "EC ", "DSA ", "ENCRYPTED ", ""]),
+        st.binary(max_size=300),
+    )
+    def test_any_bytes_in_armour(self, label: str, body: bytes) -> None:
+        """
+        So it is where the bytes stand between the lines of a key.
+        """
+        content = (
+            f"-----BEGIN {label}PRIVATE KEY-----\n".encode()
+            + base64.encodebytes(body)
+            + f"-----END {label}PRIVATE KEY-----\n".encode()
+        )
+        self.assertRaises(KeyUnusable, load_keys, content, passphrase="x")
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.data())
+    def test_damage(self, data: st.DataObject) -> None:
+        """
+        A key in which one byte was changed is a key or L{KeyUnusable}.
+        """
+        form = data.draw(st.sampled_from(sorted(keygen.FORMATS)))
+        encrypted = data.draw(st.booleans())
+        path = self.key("ecdsa-sha2-nistp256", form=form, encrypted=encrypted)
+        content = bytearray(FilePath(path).getContent())
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+        try:
+            (key,) = load_keys(bytes(content), passphrase=keygen.PASSPHRASE)
+        except KeyUnusable:
+            return
+        self.assertTrue(ISigner.providedBy(key))
+
+
+class PassphraseTests(KeyTestCase):
+    """
+    When a passphrase is asked for, and what becomes of it.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.asked: list[tuple[Any, ...]] = []
+        self.answers: list[Any] = []
+        self.path = self.key(encrypted=True)
+
+    def ask(self, *asked: Any) -> Any:
+        self.asked.append(asked)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def asking(self, *answers: Any, path: Any = None) -> Any:
+        """
+        The one key at C{path}, whose passphrase is asked for.
+        """
+        self.answers = list(answers)
+        (key,) = load_keys(path or self.path, ask_passphrase=self.ask)
+        return key
+
+    def failed(self, signer: Any) -> KeyUnusable:
+        made = signer.sign(DATA, signer.algorithms[0])
+        return self.failureResultOf(made, KeyUnusable).value
+
+    def locked(self, form: str = "PEM") -> str:
+        return self.key("ecdsa-sha2-nistp256", form=form, encrypted=True, public=False)
+
+    def test_asked_late(self) -> None:
+        """
+        The passphrase is asked for when the key is to sign, and only once: not
+        to load it, and not for a second signature.
+        """
+        os.remove(self.path + ".pub")
+        key = self.asking(keygen.PASSPHRASE)
+        key.blob(), key.sshType(), repr(key)
+        self.assertEqual(self.asked, [])
+        self.signature(key)
+        self.signature(key)
+        self.assertEqual(self.asked, [(self.path, 1)])
+
+    def test_asked_late_beside(self) -> None:
+        """
+        So it is for PEM and PKCS#8, where there is a C{.pub} file.
+        """
+        for form in ("PEM", "PKCS8"):
+            path = self.key("ecdsa-sha2-nistp256", form=form, encrypted=True)
+            key = self.asking(keygen.PASSPHRASE, path=path)
+            self.assertSigns(key, path)
+        self.assertEqual(len(self.asked), 2)
+
+    def test_three_tries(self) -> None:
+        """
+        A person has three tries.
+        """
+        key = self.asking("wrong", b"wrong as well", keygen.PASSPHRASE)
+        self.assertSigns(key, self.path)
+        self.assertEqual(self.asked, [(self.path, 1), (self.path, 2), (self.path, 3)])
+
+    def test_no_fourth_try(self) -> None:
+        """
+        After the third, the key is given up; the error names the file.
+        """
+        error = self.failed(self.asking("wrong", "wrong", "wrong", keygen.PASSPHRASE))
+        self.assertIsInstance(error, PassphraseWrong)
+        self.assertEqual(str(error), f"{self.path}: the passphrase is wrong")
+        self.assertEqual(len(self.asked), 3)
+
+    def test_wrong_in_every_form(self) -> None:
+        """
+        A wrong passphrase is told as such in every form.
+        """
+        for form in keygen.FORMATS:
+            path = self.key("ecdsa-sha2-nistp256", form=form, encrypted=True)
+            (key,) = load_keys(path, passphrase="wrong")
+            self.assertIsInstance(self.failed(key), PassphraseWrong)
+
+    def test_declined(self) -> None:
+        """
+        C{None}, or nothing at all, is no passphrase, and no further question.
+        """
+        for nothing in (None, "", b""):
+            error = self.failed(self.asking(nothing))
+            self.assertEqual(
+                error.problem, "it is encrypted and no passphrase was given"
+            )
+        self.assertEqual(len(self.asked), 3)
+
+    def test_answers_of_every_kind(self) -> None:
+        """
+        The answer may be text, bytes, a Deferred or a coroutine of them.
+        """
+
+        async def coroutine() -> str:
+            return keygen.PASSPHRASE
+
+        for answer in (
+            keygen.PASSPHRASE,
+            keygen.PASSPHRASE.encode(),
+            succeed(keygen.PASSPHRASE),
+            coroutine(),
+        ):
+            self.assertSigns(self.asking(answer), self.path)
+
+    def test_later(self) -> None:
+        """
+        The signature waits for the answer; two that wait are one question.
+        """
+        answer: Deferred[str] = Deferred()
+        key = self.asking(answer)
+        made = [key.sign(DATA, b"ssh-ed25519") for _ in range(2)]
+        self.assertNoResult(made[0])
+        answer.callback(keygen.PASSPHRASE)
+        for one in made:
+            self.assertTrue(public(self.path).verify(self.successResultOf(one), DATA))
+        self.assertEqual(len(self.asked), 1)
+
+    def test_cancelled(self) -> None:
+        """
+        Who does not wait for the signature any more cancels the question; the
+        next signature asks again.
+        """
+        cancelled: list[object] = []
+        answer: Deferred[str] = Deferred(cancelled.append)
+        key = self.asking(answer, keygen.PASSPHRASE)
+        made = key.sign(DATA, b"ssh-ed25519")
+        made.cancel()
+        self.failureResultOf(made, CancelledError)
+        self.assertEqual(cancelled, [answer])
+        self.assertSigns(key, self.path)
+
+    def test_given(self) -> None:
+        """
+        C{passphrase} may be the passphrase, a function of the file's name, or
+        an awaitable, of which every key has the answer.
+        """
+
+        async def coroutine() -> bytes:
+            return keygen.PASSPHRASE.encode()
+
+        other = self.key(encrypted=True, number=1)
+        for passphrase in (
+            keygen.PASSPHRASE,
+            keygen.PASSPHRASE.encode(),
+            lambda name: {self.path: 0, other: 0}.get(name, keygen.PASSPHRASE) or (
+                succeed(keygen.PASSPHRASE)
+            ),
+            succeed(keygen.PASSPHRASE),
+            coroutine(),
+        ):
+            keys = load_keys([self.path, other], passphrase=passphrase)
+            for key, path in zip(keys, (self.path, other), strict=True):
+                self.assertSigns(key, path)
+
+    def test_given_first(self) -> None:
+        """
+        A person is asked where the passphrase that was given is wrong.
+        """
+        self.answers = [keygen.PASSPHRASE]
+        (key,) = load_keys(self.path, passphrase="wrong", ask_passphrase=self.ask)
+        self.assertSigns(key, self.path)
+        self.assertEqual(self.asked, [(self.path, 1)])
+
+    def test_none_to_come(self) -> None:
+        """
+        Where there is nobody to ask, the key is loaded, for an agent may hold
+        it as well; but its turn never comes, and the reason is told.
+        """
+        for path in (self.path, self.locked()):
+            for passphrase in (None, "", b""):
+                keys = load_keys(path, passphrase=passphrase)
+                self.assertEqual(len(keys), 1)
+                self.assertEqual(self.unlocked(keys), [])
+                self.assertEqual(
+                    [str(error) for error in keys.unusable],
+                    [f"{path}: it is encrypted and no passphrase was given"],
+                )
+
+    def test_not_needed(self) -> None:
+        """
+        A passphrase for a key that has none is not used.
+        """
+        for form in keygen.FORMATS:
+            path = self.key("ecdsa-sha2-nistp256", form=form)
+            (key,) = load_keys(path, passphrase="x", ask_passphrase=self.ask)
+            self.assertSigns(key, path)
+
+    def test_raises(self) -> None:
+        """
+        The text of an error of the owner's, which may hold the passphrase, is
+        not told.
+        """
+        for error in (ValueError("hunter2"), fail(ValueError("hunter2"))):
+            self.assertEqual(
+                self.failed(self.asking(error)).problem,
+                "asking for its passphrase raised ValueError",
+            )
+
+    def test_wrong_type(self) -> None:
+        """
+        An answer that is no passphrase is told by its type.
+        """
+        self.assertEqual(
+            self.failed(self.asking(31337)).problem,
+            "its passphrase was given as int, not as text",
+        )
+
+    def test_surrogates(self) -> None:
+        """
+        Text that is not Unicode is a wrong passphrase like another.
+        """
+        error = self.failed(self.asking(*3 * ["hunter2\ud800"]))
+        self.assertIsInstance(error, PassphraseWrong)
+
+    def test_forget(self) -> None:
+        """
+        After L{Keys.forget}, a signature asks again.
+        """
+        self.answers = [keygen.PASSPHRASE] * 2
+        keys = load_keys(self.path, ask_passphrase=self.ask)
+        key = keys[0]
+        self.signature(key)
+        keys.forget()
+        self.signature(key)
+        self.assertEqual(len(self.asked), 2)
+
+    def test_locked(self) -> None:
+        """
+        Where nothing tells the public half, the passphrase is asked for when
+        the key's turn comes, and not again to sign.
+        """
+        for form in ("PEM", "PKCS8"):
+            path = self.locked(form)
+            self.answers = [keygen.PASSPHRASE]
+            keys = load_keys([self.key(), path], ask_passphrase=self.ask)
+            self.asked.clear()
+            self.successResultOf(keys.take())
+            self.assertEqual(self.asked, [])
+            signer = self.successResultOf(keys.take())
+            self.assertEqual(signer.source, "~/" + os.path.basename(path))
+            self.key("ecdsa-sha2-nistp256", form=form, encrypted=True)
+            self.assertSigns(signer, path)
+            self.assertEqual(self.asked, [(path, 1)])
+
+    def test_locked_and_given(self) -> None:
+        """
+        Where the passphrase is known, the key is not locked; where it is wrong,
+        that is told at once, unless somebody may be asked.
+        """
+        path = self.locked()
+        (key,) = load_keys(path, passphrase=keygen.PASSPHRASE)
+        self.assertTrue(ISigner.providedBy(key))
+        self.assertEqual(self.problem(path, passphrase="x"), "the passphrase is wrong")
+        (key,) = load_keys(path, passphrase="x", ask_passphrase=self.ask)
+        self.assertIsInstance(key, LockedKey)
+
+    def test_locked_for_good(self) -> None:
+        """
+        A key that stays locked is left out with the reason, and the next one
+        follows.
+        """
+        path, next_path = self.locked(), self.key()
+        self.answers = [None]
+        keys = load_keys([path, next_path], ask_passphrase=self.ask)
+        self.assertSigns(self.successResultOf(keys.take()), next_path)
+        self.assertIsNone(self.successResultOf(keys.take()))
+        self.assertEqual(
+            [str(error) for error in keys.unusable],
+            [f"{path}: it is encrypted and no passphrase was given"],
+        )
+
+    def test_other_public_key(self) -> None:
+        """
+        A C{.pub} file of another key is told when the key is to sign.
+        """
+        path = self.key("ecdsa-sha2-nistp256", form="PEM", encrypted=True)
+        os.replace(self.key() + ".pub", path + ".pub")
+        error = self.failed(self.asking(keygen.PASSPHRASE, path=path))
+        self.assertIn("the .pub file beside it belongs to another key", str(error))
+
+    def test_useless_public_key(self) -> None:
+        """
+        A C{.pub} file that cannot be read is as if it were not there.
+        """
+        path = self.key("ecdsa-sha2-nistp256", form="PEM", encrypted=True)
+        for content in (b"", b"# x\n", b"ssh-rsa", b"ssh-rsa AAAA", b"a b", b"\xff"):
+            FilePath(path + ".pub").setContent(content)
+            self.assertIsInstance(self.asking(path=path), LockedKey)
+
+    def test_content(self) -> None:
+        """
+        For content the question says C{given key}; no file is looked for.
+        """
+        content = FilePath(self.locked()).getContent()
+        os.replace(self.key() + ".pub", self.home.child("given key.pub").path)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.home.path)
+        key = self.asking(keygen.PASSPHRASE, path=content)
+        self.assertIsInstance(key, LockedKey)
+        self.successResultOf(key.unlock())
+        self.assertEqual(self.asked, [("given key", 1)])
+
+    def test_unknown_cipher(self) -> None:
+        """
+        A cipher that is not known is told by name, not as a wrong passphrase.
+        """
+        path = self.home.child("chacha").path
+        keygen.ssh_keygen(
+            *("-t", "ed25519", "-N", keygen.PASSPHRASE, "-a", "1"),
+            *("-Z", "chacha20-poly1305@openssh.com", "-f", path),
+        )
+        error = self.failed(self.asking(keygen.PASSPHRASE, path=path))
+        self.assertNotIsInstance(error, PassphraseWrong)
+        self.assertIn("chacha20-poly1305", str(error))
+
+
+class SecretTests(KeyTestCase):
+    """
+    What is shown of keys.
+    """
+
+    def test_repr(self) -> None:
+        """
+        No C{repr} holds a secret.
+        """
+        path = self.key("ssh-rsa")
+        encrypted = self.key(encrypted=True)
+        locked = self.key("ssh-rsa", form="PEM", encrypted=True, public=False)
+        os.remove(path + ".pub")
+        asked = {"ask_passphrase": lambda *asked: "x"}
+        keys = load_keys([path, encrypted, locked], passphrase=lambda n: "", **asked)
+        number = Key.fromFile(path).data()["d"]
+        self.assertNotIn(str(number), repr(keys))
+        for key, name in zip(keys, ("Key", "Encrypted", "Locked"), strict=True):
+            self.assertIn(name, repr(key))
+            self.assertIn("from ~/", repr(key))
+
+
+class DefaultTests(KeyTestCase):
+    """
+    The keys that C{ssh} would find.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ssh = self.home.child(".ssh")
+        self.ssh.makedirs()
+
+    def identity(self, name: str, *arguments: Any, **options: Any) -> str:
+        return self.ring.key(self.ssh, *arguments, name=name, **options)
+
+    def test_order(self) -> None:
+        """
+        The names and the order are OpenSSH's; others are not looked for.
+        """
+        for name, kind in (
+            ("id_ed25519", "ssh-ed25519"),
+            ("id_dsa", "ssh-dss"),
+            ("id_ecdsa", "ecdsa-sha2-nistp256"),
+            ("id_rsa", "ssh-rsa"),
+            ("id_other", "ssh-ed25519"),
+        ):
+            self.identity(name, kind)
+        keys = default_identities()
+        self.assertEqual(
+            [key.source for key in keys],
+            ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519", "~/.ssh/id_dsa"],
+        )
+        self.assertEqual(keys.unusable, [])
+
+    def test_none(self) -> None:
+        """
+        Files that are not there are no errors, nor is a missing directory.
+        """
+        self.assertEqual(default_identities(), [])
+        self.ssh.remove()
+        keys = default_identities()
+        self.assertEqual((keys, keys.unusable), ([], []))
+
+    def test_unusable(self) -> None:
+        """
+        A file that cannot be used is left out, with the reason.
+        """
+        os.chmod(self.identity("id_rsa", "ssh-rsa"), 0o644)
+        self.identity("id_ecdsa", "ecdsa-sha2-nistp256", encrypted=True)
+        os.symlink("nowhere", self.ssh.child("id_dsa").path)
+        good = self.identity("id_ed25519")
+        keys = default_identities()
+        (key,) = self.unlocked(keys)
+        self.assertSigns(key, good)
+        self.assertEqual(
+            [os.path.basename(error.path) for error in keys.unusable],
+            ["id_rsa", "id_dsa", "id_ecdsa"],
+        )
+
+    def test_encrypted(self) -> None:
+        """
+        Keys that are encrypted are offered where there is somebody to ask.
+        """
+        path = self.identity("id_rsa", "ssh-rsa", encrypted=True)
+        keys = default_identities(ask_passphrase=lambda *asked: keygen.PASSPHRASE)
+        self.assertSigns(keys[0], path)
+
+
+class CryptographyFormTests(KeyTestCase):
+    """
+    Forms that C{ssh-keygen} does not write.
+    """
+
+    def test_ed25519_in_pkcs8(self) -> None:
+        """
+        Ed25519 in PKCS#8 (RFC 8410), as OpenSSL writes it.
+        """
+        key = ed25519.Ed25519PrivateKey.generate()
+        for encryption in (NoEncryption(), BestAvailableEncryption(b"secret")):
+            content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+            (signer,) = load_keys(content, passphrase="secret")
+            self.assertEqual(signer.blob(), Key(key).blob())
+            self.assertTrue(Key(key).public().verify(self.signature(signer), DATA))
