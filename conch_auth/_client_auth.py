@@ -13,11 +13,11 @@ from twisted.conch.ssh.service import SSHService
 
 from conch_auth import names
 from conch_auth._awaiting import as_deferred
+from conch_auth._credentials import Wallet
 from conch_auth.callbacks import SSHClient
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
-from conch_auth.keys import Keys
 from conch_auth.messages import InfoRequest, PasswordChangeRequest, Prompt
 from conch_auth.methods import METHODS, KeyboardInteractive, Password
 from conch_auth.userauth import SSHUserAuthClient
@@ -37,15 +37,13 @@ class Credentials:
     """
     What C{connect} was given to log in with.
 
-    @ivar load_keys: gives the L{Keys}, once, when the first is wanted.
-    @ivar load_given: makes L{Keys} of what a client gave.
+    @ivar wallet: the keys.
     @ivar password: text, bytes, or what returns or awaits it.  It is used once.
     @ivar preferred_auth: the methods to use, and no others, in this order.
     """
 
     username: str
-    load_keys: Callable[[], Any]
-    load_given: Callable[[Any], Keys]
+    wallet: Wallet
     password: Any = field(default=None, repr=False)
     preferred_auth: Sequence[bytes] = (
         names.PUBLICKEY,
@@ -118,7 +116,7 @@ class ClientUserAuth(SSHUserAuthClient):
     }
     #: The password answers one keyboard-interactive question in this login.
     _answersByPassword = False
-    _keys: Keys | None = None
+    _walletOpened = False
     #: Called when the server has agreed to be logged in to.
     begun: Callable[[], object] = staticmethod(lambda: None)
 
@@ -137,23 +135,23 @@ class ClientUserAuth(SSHUserAuthClient):
         return super().tryAuth(kind) if kind in self.preferredOrder else None
 
     async def getPublicKey(self) -> ISigner | None:
-        if self._keys is None:
-            self._keys = Keys()
-            self._keys = await as_deferred(self._credentials.load_keys)
-        key = await self._take_key()
+        wallet = self._credentials.wallet
+        if not self._walletOpened:
+            self._walletOpened = True
+            await wallet.open(self.keySkipped)
+        key = await self._takeKey()
         if key is None:
             given = await as_deferred(self._client.public_key_auth_requested)
             if given:
-                self._keys = self._credentials.load_given(given)
-                key = await self._take_key()
+                wallet.add(given)
+                key = await self._takeKey()
         return key
 
-    async def _take_key(self) -> ISigner | None:
+    async def _takeKey(self) -> ISigner | None:
         """
         The next key; what was found to be of no use goes into the report.
         """
-        keys = self._keys
-        assert keys is not None
+        keys = self._credentials.wallet.keys
         key = await keys.take()
         unusable, keys.unusable = keys.unusable, []
         for problem in unusable:
@@ -170,8 +168,7 @@ class ClientUserAuth(SSHUserAuthClient):
 
     def serviceStopped(self) -> None:
         super().serviceStopped()
-        if self._keys is not None:
-            self._keys.forget()
+        self._credentials.wallet.close()
 
     def signData(self, publicKey: ISigner, signData: bytes) -> Any:
         assert self.signatureAlgorithm is not None

@@ -4,28 +4,116 @@ The keys that C{connect} offers, in their order.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.internet.endpoints import UNIXClientEndpoint
+
+from conch_auth import keys
 from conch_auth._options import Options
-from conch_auth.keys import Keys, default_identities
-from conch_auth.keys import load_keys as load
+from conch_auth.agent import AgentKey, SSHAgentClient
+from conch_auth.errors import AgentError
+from conch_auth.interfaces import ISigner
+from conch_auth.keys import Keys, LockedKey, default_identities
 
 
-def load_keys(options: Options) -> Keys:
+class Wallet:
     """
-    The keys of the options, or the user's own.
+    The keys of one login: those of the options or the user's own, and those of
+    the agent.
+
+    @ivar keys: what is still to be offered.
     """
-    if options.client_keys is None:
-        return Keys()
-    if options.client_keys == ():
-        return default_identities(
-            passphrase=options.passphrase, certificates=options.client_certs
+
+    def __init__(self, options: Options, reactor: Any) -> None:
+        self.keys = Keys()
+        self._options = options
+        self._reactor = reactor
+        self._agent: SSHAgentClient | None = None
+
+    async def open(self, skipped: Callable[[str, str], object]) -> None:
+        """
+        Find the keys.
+
+        @param skipped: called with the source of what cannot be used and the
+            reason.
+        """
+        self.keys = self._own_keys()
+        held = await self._agent_keys(skipped)
+        self.keys[:] = in_order(
+            self.keys,
+            held,
+            given=self._options.client_keys != (),
+            others=not self._options.identities_only,
         )
-    return load_given(options, options.client_keys)
+
+    def add(self, given: Any) -> None:
+        """
+        Offer what a client gave.
+        """
+        self.keys = self._load(given)
+
+    def close(self) -> None:
+        """
+        Keep no decrypted key and no connection to the agent.
+        """
+        self.keys.forget()
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            agent.close()
+
+    def _own_keys(self) -> Keys:
+        options = self._options
+        if options.client_keys is None:
+            return Keys()
+        if options.client_keys == ():
+            return default_identities(
+                passphrase=options.passphrase, certificates=options.client_certs
+            )
+        return self._load(options.client_keys)
+
+    def _load(self, given: Any) -> Keys:
+        return keys.load_keys(
+            given,
+            passphrase=self._options.passphrase,
+            certificates=self._options.client_certs,
+        )
+
+    async def _agent_keys(
+        self, skipped: Callable[[str, str], object]
+    ) -> Sequence[AgentKey]:
+        path = self._options.agent_path
+        if path is None:
+            return ()
+        endpoint = UNIXClientEndpoint(self._reactor, path) if path else None
+        try:
+            self._agent = await SSHAgentClient.connect(endpoint, self._reactor)
+            return await self._agent.identities()
+        except AgentError as error:
+            if path:
+                skipped("ssh-agent", str(error))
+            return ()
 
 
-def load_given(options: Options, given: Any) -> Keys:
+def in_order(
+    own: Sequence[ISigner | LockedKey], held: Sequence[ISigner], *, given: bool, others: bool
+) -> list[ISigner | LockedKey]:
     """
-    The keys that a client gave.
+    Keys of files and keys of an agent, in OpenSSH's order: what both have (the
+    agent signs, so that no passphrase is asked for), what only the agent has,
+    what only a file has.  Keys that the application gave come before all that
+    it did not give.
+
+    @param given: whether the application gave the keys of C{own}.
+    @param others: whether keys that only the agent has are wanted.
     """
-    return load(given, passphrase=options.passphrase, certificates=options.client_certs)
+    by_blob = {key.blob(): key for key in held}
+    both = [
+        key if isinstance(key, LockedKey) else by_blob.pop(key.blob(), key)
+        for key in own
+    ]
+    rest = list(by_blob.values()) if others else []
+    if given:
+        return both + rest
+    first = [key for key in both if key in held]
+    return first + rest + [key for key in both if key not in held]

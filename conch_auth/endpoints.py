@@ -8,16 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet import error as internet_error
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 
 from conch_auth import names
-from conch_auth._awaiting import as_deferred
 from conch_auth._client_auth import ClientUserAuth, Credentials
 from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
-from conch_auth._credentials import load_given, load_keys
+from conch_auth._credentials import Wallet
 from conch_auth._deadlines import Deadlines
 from conch_auth._options import (
     DEFAULT_PORT,
@@ -29,7 +28,7 @@ from conch_auth._options import (
 )
 from conch_auth._trust import policy_for
 from conch_auth.callbacks import SSHClient
-from conch_auth.errors import ConnectFailed, ConnectTimeout
+from conch_auth.errors import ConnectFailed, ConnectionLost, ConnectTimeout, LoginError
 from conch_auth.report import Party
 from conch_auth.ssh_config import resolve
 
@@ -194,9 +193,13 @@ class _Opening:
             await self._connect()
             await self._log_in()
         except BaseException as error:
-            raise self._failed(error) from error
+            reason = self._reason_for(error)
+            self._leave(reason)
+            if reason is error:
+                raise
+            raise reason from error
         finally:
-            self._deadlines.wait(None)
+            self._deadlines.stop()
         return self._connection
 
     async def _configure(self) -> None:
@@ -212,22 +215,37 @@ class _Opening:
             self._options = options = completed(options, resolved)
         self._connection.host, self._connection.port = options.host, options.port
 
-    def _failed(self, error: BaseException) -> BaseException:
+    def _reason_for(self, error: BaseException) -> BaseException:
         """
-        Leave nothing open, and say why.
+        Why there is no connection.  What the transport knows says more than
+        that somebody waited in vain.
         """
         options, connection = self._options, self._connection
         if self._late:
             late = f"not done in {options.connect_timeout:g} seconds"
-            error = ConnectTimeout(options.host, options.port or DEFAULT_PORT, late)
-        connection.error = error
-        if connection.transport is not None:
-            connection.abort()
+            return ConnectTimeout(options.host, options.port or DEFAULT_PORT, late)
+        known = None if connection.transport is None else connection.transport.failure
+        if type(error) is ConnectionLost and isinstance(known, LoginError):
+            known.report = known.report or error.report
+            return known
         return error
+
+    def _leave(self, reason: BaseException) -> None:
+        """
+        Leave nothing open.  Where the server was told already, that is still
+        to reach it.
+        """
+        connection = self._connection
+        connection.error = reason
+        if connection.transport is not None and connection.transport.failure is None:
+            connection.abort()
 
     async def _connect(self) -> None:
         options = self._options
         assert options.port is not None
+        self._policy = policy_for(
+            options.known_hosts, self._connection.client, *options.known_as
+        )
         endpoint = self._endpoint
         if endpoint is None:
             endpoint = HostnameEndpoint(self._reactor, options.host, options.port)
@@ -239,7 +257,7 @@ class _Opening:
             raise ConnectFailed(options.host, options.port, _reason(error)) from error
         transport = self._connection.transport
         assert transport is not None
-        await as_deferred(self._connection.client.connection_made, self._connection)
+        await self._connection.ask("connection_made", self._connection)
         await transport.whenSecure()
 
     def _transport(self) -> ClientTransport:
@@ -251,9 +269,7 @@ class _Opening:
         transport.thinking = self._thinking
         transport.clock = self._reactor
         transport.hostname, transport.port = options.known_as
-        transport.hostKeyPolicy = policy_for(
-            options.known_hosts, connection.client, *options.known_as
-        )
+        transport.hostKeyPolicy = self._policy
         return transport
 
     def _thinking(self, asked: bool) -> None:
@@ -267,7 +283,7 @@ class _Opening:
         authenticated = auth.whenAuthenticated()
         transport.requestService(auth)
         await authenticated
-        await maybeDeferred(connection.client.auth_completed)
+        await connection.ask("auth_completed")
 
     def _service(self) -> ClientUserAuth:
         options = self._options
@@ -276,8 +292,7 @@ class _Opening:
             self._connection.client,
             Credentials(
                 username=options.username or "",
-                load_keys=lambda: load_keys(options),
-                load_given=lambda given: load_given(options, given),
+                wallet=Wallet(options, self._reactor),
                 password=options.password,
                 preferred_auth=options.methods,
             ),
@@ -286,7 +301,7 @@ class _Opening:
         auth.maxPasswordAttempts = options.max_password_attempts
         auth.loginTimeout = options.login_timeout
         auth.allowTrivialAuth = options.allow_trivial_auth
-        auth.begun = lambda: self._deadlines.wait(None)
+        auth.begun = self._deadlines.stop
         return auth
 
 
