@@ -5,10 +5,12 @@ L{conch_auth.userauth} against whatever a server sends.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from conch_auth._states import TABLE
 from conch_auth.messages import (
@@ -38,7 +40,7 @@ from tests.support import (
 KEY, OTHER_KEY = new_key(), new_key()
 METHODS = (b"publickey", b"password", b"keyboard-interactive")
 
-#: What a server may say, by kind of message.
+#: What a server may say, by kind of message, without an end to it.
 SAYINGS: dict[type[Message], list[Message]] = {
     Failure: [
         failure(*METHODS),
@@ -46,27 +48,28 @@ SAYINGS: dict[type[Message], list[Message]] = {
         failure(b"keyboard-interactive"),
         partial(*METHODS),
         partial(b"publickey"),
-        failure(),
     ],
-    Success: [SUCCESS],
+    Success: [],
     Banner: [banner(b"hello")],
-    PublicKeyOk: [PublicKeyOk(KEY.sshType(), KEY.blob())],
-    PasswordChangeRequest: [expired()],
-    InfoRequest: [questions(b"one", b"two"), questions(), questions(b"one")],
+    PublicKeyOk: [PublicKeyOk(KEY.sshType(), KEY.blob())] * 6,
+    PasswordChangeRequest: [expired()] * 4,
+    InfoRequest: [questions(b"one", b"two"), questions(), questions(b"one")] * 2,
     MethodReply: [MethodReply(b"")],
 }
-#: A packet, or which of the messages that are legal when it is sent.
-STEPS = st.one_of(
-    st.integers(0, 20),
-    st.integers(0, 20),
-    st.integers(0, 20),
+#: Any packet.
+PACKETS = st.one_of(
     st.tuples(
         st.sampled_from([50, 51, 52, 53, 54, 60, 61, 79, 80, 127]),
         st.binary(max_size=30),
     ),
-    st.sampled_from([message for said in SAYINGS.values() for message in said]).map(
+    st.sampled_from([SUCCESS, failure(), *chain(*SAYINGS.values())]).map(
         lambda message: (message.number, message.build())
     ),
+)
+#: Which of the messages that are legal when it is sent; now and then, any
+#: packet.
+STEPS = st.integers(0, 9).flatmap(
+    lambda n: PACKETS if n == 0 else st.integers(0, 20)
 )
 
 
@@ -84,22 +87,43 @@ def packet(client: Client, step: int | tuple[int, bytes]) -> tuple[int, bytes]:
 
 
 class AnyServerTests(LoginTestCase):
-    def owner(self) -> Client:
-        return Client(
-            [KEY, OTHER_KEY, KEY],
-            [b"pw", "pw", b"pw", b"new"],
-            [["a", "b"], ["c"], [], ["d", "e"]],
+    def owner(self, late: bool) -> Client:
+        """
+        A client whose owner answers at once, or when L{answer} says so.
+        """
+        self.late: list[tuple[Deferred[Any], Any]] = []
+
+        def given(answers: list[Any]) -> Iterator[Any]:
+            for answer in answers:
+                deferred: Deferred[Any] = Deferred()
+                self.late.append((deferred, answer))
+                yield deferred if late else answer
+
+        client = Client(
+            given([KEY, OTHER_KEY, KEY]),
+            given([b"pw", "pw", b"pw", b"new"]),
+            given([["a", "b"], ["c"], [], ["d", "e"]]),
         )
+        if late:
+            signing = given([KEY] * 9)
+            client.getPrivateKey = lambda: next(signing)  # type: ignore[method-assign]
+        return client
+
+    def answer(self, step: object) -> None:
+        if self.late and isinstance(step, int) and step % 2:
+            deferred, answer = self.late.pop(0)
+            deferred.callback(answer)
 
     @settings(max_examples=300)
-    @given(st.lists(STEPS, max_size=20), st.booleans())
-    def test_any_packets(self, steps: list[Any], at_once: bool) -> None:
+    @given(st.lists(STEPS, max_size=40), st.booleans(), st.booleans())
+    def test_any_packets(self, steps: list[Any], at_once: bool, late: bool) -> None:
         """
         No error comes out, whether the packets come one by one or within the
-        call that sends the request before; a success counts once, and only
-        with proof; and there is an end.
+        call that sends the request before, and whether the owner answers at
+        once or late; a success counts once, and only with proof; and there is
+        an end.
         """
-        client = self.owner()
+        client = self.owner(late)
         left = iter(steps)
 
         def reply(sent: object) -> Iterator[Message]:
@@ -112,7 +136,10 @@ class AnyServerTests(LoginTestCase):
         self.start(client)
         for step in left:
             client.packetReceived(*packet(client, step))
+            self.answer(step)
         client.serviceStopped()
+        while self.late:
+            self.answer(1)
         (end,) = self.ends
         succeeded = isinstance(end, AuthReport)
         self.assertEqual(len(client.transport.services), int(succeeded))
@@ -126,7 +153,7 @@ class AnyServerTests(LoginTestCase):
         """
         Nor does one come out of the C{ssh_} methods, called directly.
         """
-        client = self.owner()
+        client = self.owner(late=False)
         self.start(client)
         doors = {
             51: client.ssh_USERAUTH_FAILURE,
