@@ -171,12 +171,7 @@ class PrivateKeyText:
             if self.encrypted:
                 raise PassphraseWrong(self.path, "the passphrase is wrong") from None
             raise KeyUnusable(self.path, _DAMAGED) from None
-        return self._checked(conch_key(private, self.path))
-
-    def _checked(self, key: Key) -> Key:
-        if self.public_blob not in (None, key.blob()):
-            raise KeyUnusable(self.path, _DAMAGED)
-        return key
+        return conch_key(private, self.path)
 
 
 _DAMAGED = "the private key is damaged; ssh-keygen -y -f FILE tells whether it is"
@@ -221,17 +216,19 @@ def _header(armoured: bytes, path: str) -> tuple[bool, bytes]:
         if reader.uint32() != 1:
             raise KeyUnusable(path, "it does not hold exactly one key")
         blob = reader.string()
+        Reader(blob, "public key").string()
     except (ValueError, MalformedMessage):
         raise KeyUnusable(path, _DAMAGED) from None
-    if key_type(blob).startswith(b"sk-"):
+    kind = key_type(blob)
+    if kind.startswith(b"sk-"):
         raise KeyUnusable(
             path,
             "it belongs to a security key, which signs through ssh-agent; "
             f"run: ssh-add {printable(shlex.quote(path))}",
         )
-    if key_type(blob) not in _TYPES:
-        kind = printable(text(key_type(blob)), limit=64)
-        raise KeyUnusable(path, f"a key of this kind ({kind}) cannot be used here")
+    if kind not in _TYPES:
+        named = printable(text(kind), limit=64)
+        raise KeyUnusable(path, f"a key of this kind ({named}) cannot be used here")
     return cipher != b"none", blob
 
 
@@ -250,9 +247,7 @@ def _what_else(content: bytes) -> str:
             "same name without .pub"
         )
     if start.startswith(b"PuTTY-User-Key-File-"):
-        return (
-            "it is in PuTTY's form; run: puttygen FILE -O private-openssh-new -o NEW"
-        )
+        return "it is in PuTTY's form; run: puttygen FILE -O private-openssh-new -o NEW"
     return "it holds no private key in a known form (OpenSSH, PEM or PKCS#8)"
 
 

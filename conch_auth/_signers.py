@@ -179,9 +179,7 @@ class CertifiedSigner(_Signer):
     @ivar signer: the signer of the plain key.
     """
 
-    def __init__(
-        self, signer: ISigner, certificate: Certificate, source: str
-    ) -> None:
+    def __init__(self, signer: ISigner, certificate: Certificate, source: str) -> None:
         super().__init__(certificate.blob, source)
         self.algorithms = tuple(map(certificate_algorithm, signer.algorithms))
         self.certificate = certificate

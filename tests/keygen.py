@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
 
 from twisted.python.filepath import FilePath
 
@@ -26,6 +27,18 @@ FORMATS = {"OpenSSH": (), "PEM": ("-m", "PEM"), "PKCS8": ("-m", "PKCS8")}
 
 def has_ssh_keygen() -> bool:
     return shutil.which("ssh-keygen") is not None
+
+
+@cache
+def types() -> tuple[str, ...]:
+    """
+    Those of L{TYPES} that the OpenSSH of this machine knows: not every one has
+    DSA.
+    """
+    known = subprocess.run(
+        ("ssh", "-Q", "key"), check=True, capture_output=True, text=True
+    ).stdout.split()
+    return tuple(kind for kind in TYPES if kind in known)
 
 
 def ssh_keygen(*arguments: str) -> None:

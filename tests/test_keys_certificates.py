@@ -20,7 +20,7 @@ from conch_auth.certificates import Certificate
 from conch_auth.interfaces import ISigner
 from conch_auth.keys import Keys, default_identities, load_keys
 from tests import keygen
-from tests.test_keys import DATA, KeyTestCase, public
+from tests.key_case import DATA, KeyTestCase, public
 
 CERTIFICATE = "-cert-v01@openssh.com"
 #: A moment for certificates that have not always held.
@@ -92,7 +92,7 @@ class BesideTests(CertificateTestCase):
         what is signed is the plain key's signature, which names the plain
         algorithm.
         """
-        for kind in keygen.TYPES:
+        for kind in keygen.types():
             if kind == "ssh-dss":
                 continue
             path = self.key(kind)
@@ -106,9 +106,7 @@ class BesideTests(CertificateTestCase):
                 certified.algorithms,
                 tuple(name + CERTIFICATE.encode() for name in plain.algorithms),
             )
-            for name, able in zip(
-                plain.algorithms, certified.algorithms, strict=True
-            ):
+            for name, able in zip(plain.algorithms, certified.algorithms, strict=True):
                 made = self.signature(certified, able)
                 self.assertEqual(Reader(made, "").string(), name)
                 self.assertTrue(public(path).verify(made, DATA))
