@@ -79,7 +79,7 @@ def _as_future(awaited: Any) -> Generator[Any, Any, Any]:
     try:
         return (yield from future.__await__())
     except asyncio.CancelledError:
-        awaited.addErrback(lambda failure: None)
+        awaited.addErrback(lambda _: None)
         awaited.cancel()
         raise
 

@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 from twisted.conch.ssh.connection import SSHConnection
 from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from conch_auth._awaiting import as_deferred
 from conch_auth._client_auth import ClientUserAuth
+from conch_auth._ending import abort
 from conch_auth.callbacks import SSHClient
 from conch_auth.display import text
-from conch_auth.errors import ServerDisconnected
+from conch_auth.errors import ConnectionLost, ServerDisconnected
 from conch_auth.report import AuthReport
 from conch_auth.transport import SSHClientTransport
 
@@ -90,6 +91,7 @@ class SSHClientConnection:
         self.error: BaseException | None = None
         self._closing = False
         self._lost = False
+        self._asked: Deferred[Any] | None = None
         self._waiting: list[Deferred[None]] = []
 
     @property
@@ -145,8 +147,9 @@ class SSHClientConnection:
         Close the connection at once.
         """
         self._closing = True
-        if self.transport is not None and not self._lost:
-            self.transport.transport.abortConnection()
+        below = None if self.transport is None else self.transport.transport
+        if below is not None and not self._lost:
+            abort(below)
 
     def wait_closed(self) -> Deferred[None]:
         """
@@ -158,6 +161,22 @@ class SSHClientConnection:
         else:
             self._waiting.append(waiting)
         return waiting
+
+    async def ask(self, callback: str, *arguments: Any) -> None:
+        """
+        Wait for a callback that the connection cannot go on without.  It is
+        cancelled when the connection is lost.
+        """
+        self._asked = as_deferred(getattr(self.client, callback), *arguments)
+        try:
+            await self._asked
+        except CancelledError:
+            if not self._lost:
+                raise
+        finally:
+            self._asked = None
+        if self._lost:
+            raise ConnectionLost(self.report)
 
     def tell(self, callback: str, *arguments: Any) -> None:
         """
@@ -178,6 +197,8 @@ class SSHClientConnection:
         self._lost = True
         if self.auth is not None:
             self.auth.serviceStopped()
+        if self._asked is not None:
+            self._asked.cancel()
         self.tell("connection_lost", self._cause(reason))
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:

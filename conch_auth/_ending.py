@@ -135,7 +135,7 @@ class EndingTransport(conch.SSHClientTransport):
     def _cancelled(self, waiting: Deferred[None]) -> None:
         self._waiting = tuple(d for d in self._waiting if d is not waiting)
         if self.transport is not None:
-            self.transport.abortConnection()
+            abort(self.transport)
 
     def _note(self, error: Exception) -> None:
         """
@@ -191,3 +191,11 @@ class EndingTransport(conch.SSHClientTransport):
         except Exception as error:
             self._log.failure("the connection cannot go on")
             self._leave(error, conch.DISCONNECT_BY_APPLICATION, b"internal error")
+
+
+def abort(transport: Any) -> None:
+    """
+    Close a transport at once; one that is a channel of another connection can
+    only be closed in order.
+    """
+    getattr(transport, "abortConnection", transport.loseConnection)()

@@ -22,7 +22,7 @@ from conch_auth.knownhosts import KnownHosts, default_paths
 
 
 def policy_for(
-    known_hosts: Any, client: SSHClient, host: str, port: int
+    known_hosts: Any, client: SSHClient, known_as: tuple[str, int], port: int
 ) -> IHostKeyPolicy:
     """
     The policy of one connection.
@@ -30,14 +30,17 @@ def policy_for(
     @param known_hosts: C{()} for OpenSSH's own files, C{None} for the callbacks
         alone, a path or paths, the bytes of a file, a L{KnownHosts}, or an
         L{IHostKeyPolicy}, which then decides by itself.
+    @param known_as: the name and port to look the host key up by.
+    @param port: the port that is connected to, which the client is told.
+    @raise TypeError: where C{known_hosts} is none of these.
     """
     if IHostKeyPolicy.providedBy(known_hosts):
         policy: IHostKeyPolicy = known_hosts
         return policy
     if known_hosts is None:
-        return ClientPolicy(client, None)
+        return ClientPolicy(client, port, None)
     known = _read(known_hosts)
-    return ClientPolicy(client, known.policy(host, port))
+    return ClientPolicy(client, port, known.policy(*known_as))
 
 
 def _read(known_hosts: Any) -> KnownHosts:
@@ -60,8 +63,11 @@ class ClientPolicy:
     A key that is changed or revoked is refused, and the client is not asked.
     """
 
-    def __init__(self, client: SSHClient, known: IHostKeyPolicy | None) -> None:
+    def __init__(
+        self, client: SSHClient, port: int, known: IHostKeyPolicy | None
+    ) -> None:
         self._client = client
+        self._port = port
         self._known = known
 
     def order_algorithms(self, supported: Sequence[bytes]) -> Sequence[bytes]:
@@ -89,7 +95,7 @@ class ClientPolicy:
         )
 
     async def _ask(self, offer: HostKeyOffer) -> Any:
-        place = offer.host, offer.address or "", offer.port
+        place = offer.host, offer.address or "", self._port
         if offer.certificate is not None:
             authority = _key(offer.certificate.ca_blob)
             return await as_deferred(

@@ -244,7 +244,10 @@ class _Opening:
         options = self._options
         assert options.port is not None
         self._policy = policy_for(
-            options.known_hosts, self._connection.client, *options.known_as
+            options.known_hosts,
+            self._connection.client,
+            options.known_as,
+            options.port,
         )
         endpoint = self._endpoint
         if endpoint is None:

@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from conch_auth import names
+from conch_auth._ending import abort
 from conch_auth._kex import (
     HostKeyUnproved,
     ProvedKey,
@@ -128,7 +129,7 @@ class SSHClientTransport(OrderlyTransport):
             self._log.failure("the host key algorithms could not be ordered")
             self._closing = True
             self._end(error)
-            self.transport.abortConnection()
+            abort(self.transport)
         else:
             super().connectionMade()
 
