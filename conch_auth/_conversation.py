@@ -336,7 +336,8 @@ class Conversation:
         The attempt that runs is given up on this side.
         """
         self.failures += 1
-        self.recorder.end("failed", self._in_words(failure, self.last_question))
+        reason = self._in_words(failure, self.last_question)
+        self.recorder.end("failed", reason, error=_raised_in(failure))
 
     def could_not_start(
         self, method: bytes, failure: failure.Failure, raised_by: str = ""
@@ -347,7 +348,7 @@ class Conversation:
         @param raised_by: what failed, if not the last question.
         """
         reason = self._in_words(failure, raised_by or self.last_question)
-        self.recorder.skip(method, "failed", reason)
+        self.recorder.skip(method, "failed", reason, error=_raised_in(failure))
 
     def _in_words(self, reason: object, raised_by: str) -> str:
         """
@@ -406,6 +407,10 @@ class Conversation:
 
 #: Their texts are ours and hold no secret.
 _OWN_ERRORS = (LimitReached, ProtocolError, TransportNotSecure, UnusableAnswer)
+
+
+def _raised_in(reason: object) -> BaseException | None:
+    return reason.value if isinstance(reason, failure.Failure) else None
 
 
 def usable_methods(listed: Iterable[bytes]) -> tuple[bytes, ...]:

@@ -10,7 +10,7 @@ what a recorder can be told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple
 
 from conch_auth.display import fingerprint, printable, text
@@ -70,6 +70,10 @@ class Attempt:
     @ivar server_seconds: time spent waiting for the server's replies.
     @ivar agent_seconds: time in which keys and signatures were waited for.
     @ivar person_seconds: time in which a person was asked.
+    @ivar error: what was raised on this side and ended the attempt, without its
+        traceback.  Its text may be anybody's and hold anything, so it is in
+        neither C{repr} nor L{AuthReport.as_dict}, and does not count when
+        reports are compared.
     """
 
     method: str
@@ -82,6 +86,7 @@ class Attempt:
     server_seconds: float = 0.0
     agent_seconds: float = 0.0
     person_seconds: float = 0.0
+    error: BaseException | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         what = self.method
@@ -149,7 +154,7 @@ class AuthReport:
         The report as plain dictionaries, lists, strings and numbers, ready for
         JSON.  C{version} says which shape it has.
         """
-        plain = asdict(self)
+        plain = _fields_of(self)
         plain["attempts"] = [_plain_attempt(attempt) for attempt in self.attempts]
         plain["banners"] = [
             {"message": str(banner), "language": banner.language}
@@ -168,8 +173,13 @@ class AuthReport:
         return "\n".join(_explained(self))
 
 
+def _fields_of(value: AuthReport | Attempt) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
 def _plain_attempt(attempt: Attempt) -> dict[str, Any]:
-    plain = asdict(attempt)
+    plain = _fields_of(attempt)
+    del plain["error"]
     plain["key"] = attempt.key._asdict() if attempt.key is not None else None
     if attempt.server_methods is not None:
         plain["server_methods"] = list(attempt.server_methods)
@@ -324,10 +334,16 @@ class Recorder:
             self._open.attempt = replace(self._open.attempt, **known)
 
     def end(
-        self, outcome: Outcome, reason: str = "", methods: Iterable[bytes] | None = None
+        self,
+        outcome: Outcome,
+        reason: str = "",
+        methods: Iterable[bytes] | None = None,
+        error: BaseException | None = None,
     ) -> None:
         """
         The attempt that runs is over.  Without one, nothing happens.
+
+        @param error: what was raised on this side.
         """
         if self._open is None:
             return
@@ -336,6 +352,7 @@ class Recorder:
             self._open.attempt,
             outcome=outcome,
             reason=reason,
+            error=_without_frames(error),
             server_methods=None if methods is None else _shown(methods),
             server_seconds=self._open.seconds.get("server", 0.0),
             agent_seconds=self._open.seconds.get("agent", 0.0),
@@ -344,12 +361,20 @@ class Recorder:
         self._open = None
         self._attempts.append(ended)
 
-    def skip(self, method: bytes, outcome: Outcome, reason: str, **known: Any) -> None:
+    def skip(
+        self,
+        method: bytes,
+        outcome: Outcome,
+        reason: str,
+        *,
+        error: BaseException | None = None,
+        **known: Any,
+    ) -> None:
         """
         A credential was never sent.
         """
         self.begin(method, **known)
-        self.end(outcome, reason)
+        self.end(outcome, reason, error=error)
 
     def proved(self, proof: str) -> None:
         """
@@ -414,3 +439,19 @@ class Recorder:
 
 def _shown(methods: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(printable(text(method)) for method in methods)
+
+
+def _without_frames(error: BaseException | None) -> BaseException | None:
+    """
+    C{error} without its traceback, and without those of what led to it: their
+    frames hold the passwords that were at hand.
+    """
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        found = left.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            left += [found.__cause__, found.__context__]
+    return error
