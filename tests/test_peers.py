@@ -1,3 +1,5 @@
+# mypy: disallow-untyped-calls = False
+# (Most of trial has no annotations.)
 """
 The servers that the tests log in to, tried with OpenSSH's own client.
 """
