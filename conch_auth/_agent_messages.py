@@ -45,6 +45,12 @@ _SIGN_FLAGS = {names.RSA_SHA2_256: 2, names.RSA_SHA2_512: 4}
 QUERY = b"query"
 SESSION_BIND = b"session-bind@openssh.com"
 
+#: An agent has one word for all of these.
+_REFUSED = (
+    "it refused; it may be locked, may not hold the key any more or not know such a "
+    "request, or somebody declined to confirm the use of the key"
+)
+
 _T = TypeVar("_T")
 
 
@@ -88,7 +94,7 @@ class Request(Generic[_T]):
         if number == FAILURE or (
             number == EXTENSION_FAILURE and self.extension is not None
         ):
-            raise AgentRefused(self.tried, "it refused")
+            raise AgentRefused(self.tried, _REFUSED)
         if number not in self.replies:
             raise AgentProtocolError(self.tried, f"it answered with message {number}")
         return self.replies[number]

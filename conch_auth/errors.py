@@ -479,10 +479,7 @@ class AgentRefused(AgentError):
     The agent answered that it will not, or cannot.
     """
 
-    advice = (
-        "It gives no reasons: it may be locked, may not hold the key any more or not "
-        "know the kind of request, or somebody declined to confirm the use of the key."
-    )
+    advice = "See with ssh-add -L what it holds; a locked agent shows nothing."
 
 
 class AgentProtocolError(AgentError):

@@ -94,7 +94,7 @@ class HostileAgent:
 
     @ivar lines: its connections, oldest first.
     @ivar refusal: what a connection fails with, if it does.
-    @ivar silent: whether connections are never made.
+    @ivar silent: whether connections are not made until L{accept}.
     @ivar script: called with a connection when it is made.
     """
 
@@ -102,6 +102,7 @@ class HostileAgent:
         self.lines: list[Line] = []
         self.refusal: Exception | None = None
         self.silent = False
+        self.waiting: list[tuple[Any, Deferred[Any]]] = []
         self.script: Callable[[Line], object] = lambda line: None
 
     @property
@@ -113,10 +114,22 @@ class HostileAgent:
 
     def connect(self, factory: Any) -> Deferred[Any]:
         if self.silent:
-            return Deferred()
+            connected: Deferred[Any] = Deferred()
+            self.waiting.append((factory, connected))
+            return connected
         if self.refusal is not None:
             return fail(self.refusal)
+        return succeed(self._connected(factory))
+
+    def accept(self) -> None:
+        """
+        Make the connections that wait.
+        """
+        for factory, connected in self.waiting:
+            connected.callback(self._connected(factory))
+
+    def _connected(self, factory: Any) -> Protocol:
         protocol: Protocol = factory.buildProtocol(None)
         self.lines.append(Line(protocol))
         self.script(self.line)
-        return succeed(protocol)
+        return protocol

@@ -6,6 +6,7 @@ The ssh-agent client, against an agent that does what it is told.
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 from collections.abc import Callable
@@ -182,6 +183,14 @@ class RequestTests(AgentCase):
         for reply in (SUCCESS + found, b"\x1d" + string(b"query") + found):
             known = self.asks(self.client.query(), b"\x1b" + string(b"query"), reply)
             self.assertEqual((b"query", b"x@y"), known)
+
+    def test_reply_of_another_extension(self) -> None:
+        """
+        A reply that names another extension is none to this one.
+        """
+        asked = self.client.query()
+        self.agent.line.reply(b"\x1d" + string(b"x@y"))
+        self.failureResultOf(asked, AgentProtocolError)
 
     def test_extension(self) -> None:
         """
@@ -443,6 +452,25 @@ class OrderTests(AgentCase):
         self.assertEqual((), self.successResultOf(second))
         self.assertFalse(self.agent.line.closed)
         self.idle()
+
+    def test_cancelled_deadline(self) -> None:
+        """
+        A request that was cancelled has no deadline.
+        """
+        keys = self.client.identities()
+        keys.cancel()
+        self.failureResultOf(keys, CancelledError)
+        self.idle()
+
+    def test_cancelled_and_empty(self) -> None:
+        """
+        A message of no bytes is not even a late reply.
+        """
+        keys = self.client.identities()
+        keys.cancel()
+        self.failureResultOf(keys, CancelledError)
+        self.agent.line.reply(b"")
+        self.assertTrue(self.agent.line.closed)
 
     def test_timeout(self) -> None:
         """
@@ -746,12 +774,14 @@ class StumbleTests(AgentCase):
         """
         The same where nobody waits for the extension any more.
         """
-        bound, keys = self.bind(), self.client.identities()
-        bound.cancel()
-        self.failureResultOf(bound, CancelledError)
-        self.agent.line.die()
-        self.agent.line.reply(listed())
-        self.assertEqual((), self.successResultOf(keys))
+        for stumble in (lambda: self.agent.line.die(), lambda: self.clock.advance(20)):
+            self.client = self.connected()
+            bound, keys = self.bind(), self.client.identities()
+            bound.cancel()
+            self.failureResultOf(bound, CancelledError)
+            stumble()
+            self.agent.line.reply(listed())
+            self.assertEqual((), self.successResultOf(keys))
 
     def test_refuses(self) -> None:
         """
@@ -807,6 +837,32 @@ class StumbleTests(AgentCase):
         self.client.identities()
         self.assertEqual([b"\x1b" + BIND + b"\x00", b"\x0b"], self.agent.line.requests)
 
+    def test_bound_again_and_refused(self) -> None:
+        """
+        Where it refuses that, it is asked all the same.
+        """
+        self.bind()
+        self.agent.line.reply(SUCCESS)
+        self.agent.line.die()
+        keys = self.client.identities()
+        self.agent.line.reply(FAILURE, listed())
+        self.assertEqual((), self.successResultOf(keys))
+        gc.collect()
+        self.assertEqual([], self.flushLoggedErrors())
+
+    def test_bound_once(self) -> None:
+        """
+        Where it survived the first binding only, the new connection is not
+        bound.
+        """
+        self.bind()
+        self.agent.line.reply(SUCCESS)
+        second = self.bind()
+        self.agent.line.die()
+        self.assertIs(False, self.successResultOf(second))
+        self.client.identities()
+        self.assertEqual([b"\x0b"], self.agent.line.requests)
+
     def test_bound_no_more(self) -> None:
         """
         After L{SSHAgentClient.close} it is not.
@@ -835,9 +891,11 @@ class ConnectTests(AgentCase):
         """
         Without SSH_AUTH_SOCK there is no agent, and that is said.
         """
-        self.patch(os, "environ", {})
-        error = self.failureResultOf(SSHAgentClient.connect(), AgentUnavailable).value
-        self.assertIn("SSH_AUTH_SOCK is not set. Check that", str(error))
+        for environment in ({}, {"SSH_AUTH_SOCK": ""}):
+            self.patch(os, "environ", environment)
+            connected = SSHAgentClient.connect()
+            error = self.failureResultOf(connected, AgentUnavailable).value
+            self.assertIn("SSH_AUTH_SOCK is not set. Check that", str(error))
 
     def test_refused(self) -> None:
         """
@@ -925,16 +983,31 @@ class ConnectTests(AgentCase):
 
     def test_asked_while_connecting(self) -> None:
         """
-        Requests that wait for one connection make no second one.
+        Requests that wait for one connection make no second one; those that
+        were cancelled are not sent.
         """
         self.agent.line.die()
         self.agent.silent = True
         first, second = self.client.identities(), self.client.removeAll()
+        self.assertEqual(1, len(self.agent.waiting))
         first.cancel()
         self.failureResultOf(first, CancelledError)
+        self.agent.accept()
+        self.assertEqual([b"\x13"], self.agent.line.requests)
+        self.agent.line.reply(SUCCESS)
+        self.successResultOf(second)
+        self.idle()
+
+    def test_connection_that_is_not_made(self) -> None:
+        """
+        What waits for a connection fails with what keeps it from being made.
+        """
+        self.agent.line.die()
+        self.agent.silent = True
+        keys = self.client.identities()
         self.clock.advance(20)
-        self.failureResultOf(second, AgentTimeout)
-        self.assertEqual(1, len(self.agent.lines))
+        error = self.failureResultOf(keys, AgentTimeout).value
+        self.assertIn("did not list its keys: it could not be reached", str(error))
 
 
 class ConchTests(SynchronousTestCase):
@@ -1014,7 +1087,13 @@ class ConchTests(SynchronousTestCase):
         data = signing.data_to_sign(
             b"session", b"me", b"x", PublicKeyRequest(b"rsa-sha2-512", RSA)
         )
-        for other in (b"data", data[:-30], b"\x00" * 80, data.replace(b"key", b"kay")):
+        for other in (
+            b"data",
+            data[:-30],
+            b"\x00" * 80,
+            data.replace(b"publickey", b"hostbased"),
+            data.replace(b"session2", b"session3"),
+        ):
             self.client.signData(RSA, other)
             self.assertEqual(0, self.flags())
 
