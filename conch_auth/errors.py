@@ -458,7 +458,7 @@ class AgentError(conch_error.ConchError):
     advice = ""
 
     def __init__(self, tried: str, said: str) -> None:
-        super().__init__(tried, said)
+        super().__init__(tried, said)  # type: ignore[no-untyped-call]
         self.tried = tried
         self.said = said
 
