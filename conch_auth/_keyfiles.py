@@ -154,14 +154,14 @@ class PrivateKeyText:
         """
         The private key.
 
-        @param passphrase: what it is encrypted with, if it is.
+        @param passphrase: what it is encrypted with; C{None} where it is not.
         @raise PassphraseWrong: where that is not the passphrase.
         @raise KeyUnusable: where the key cannot be used.
         """
         openssh = self.label == b"OPENSSH"
         load = load_ssh_private_key if openssh else load_pem_private_key
         try:
-            private = load(self.pem, passphrase if self.encrypted else None)
+            private = load(self.pem, passphrase)
         except UnsupportedAlgorithm as error:
             raise KeyUnusable(
                 self.path, f"it cannot be read: {printable(str(error), limit=200)}"

@@ -286,26 +286,42 @@ class RefusalTests(KeyTestCase):
         path.setContent(b"x" * (1024 * 1024 + 1))
         self.assertEqual(self.problem(path.path), "it is too long to be a key")
 
-    def test_security_key(self) -> None:
+    def header(self, kind: bytes, number: int = 1) -> str:
         """
-        The file of a security key says that it signs through the agent.
+        The path of a file in OpenSSH's form that says it holds so many keys.
         """
-        blob = string(b"sk-ssh-ed25519@openssh.com") + string(b"x" * 32)
-        fields = (string(b"none"), string(b"none"), string(b""), uint32(1))
-        body = b"".join((b"openssh-key-v1\0", *fields, string(blob + string(b"ssh:"))))
-        content = (
+        fields = (string(b"none"), string(b"none"), string(b""), uint32(number))
+        blob = string(string(kind) + string(b"x" * 32))
+        body = b"".join((b"openssh-key-v1\0", *fields, blob))
+        path = self.home.child("header")
+        path.setContent(
             b"-----BEGIN OPENSSH PRIVATE KEY-----\n"
             + base64.encodebytes(body)
             + b"-----END OPENSSH PRIVATE KEY-----\n"
         )
-        path = self.home.child("id_ed25519_sk")
-        path.setContent(content)
         path.chmod(0o600)
+        return path.path
+
+    def test_security_key(self) -> None:
+        """
+        The file of a security key says that it signs through the agent.
+        """
+        path = self.header(b"sk-ssh-ed25519@openssh.com")
         self.assertEqual(
-            self.problem(path.path),
+            self.problem(path),
             "it belongs to a security key, which signs through ssh-agent; "
-            f"run: ssh-add {path.path}",
+            f"run: ssh-add {path}",
         )
+
+    def test_other_kinds(self) -> None:
+        """
+        A file of several keys, or of a key of another kind, is told.
+        """
+        for kind, number, told in (
+            (b"ssh-ed25519", 2, "it does not hold exactly one key"),
+            (b"ssh-xmss\x1b", 1, "a key of this kind (ssh-xmss\\x1b) cannot be used"),
+        ):
+            self.assertIn(told, self.problem(self.header(kind, number)))
 
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=300))

@@ -14,9 +14,15 @@ from twisted.internet.defer import Deferred
 from twisted.python.filepath import FilePath
 from zope.interface import implementer
 
+from conch_auth import names
 from conch_auth._wire import Reader
 from conch_auth.algorithms import signature_algorithms
-from conch_auth.certificates import Certificate
+from conch_auth.certificates import (
+    Certificate,
+    certificate_algorithm,
+    is_certificate_algorithm,
+    plain_algorithm,
+)
 from conch_auth.interfaces import ISigner
 from conch_auth.keys import Keys, default_identities, load_keys
 from tests import keygen
@@ -79,6 +85,21 @@ class CertificateTestCase(KeyTestCase):
             f"{os.path.basename(error.path)}: {error.problem}"
             for error in keys.unusable
         ]
+
+
+class NameTests(CertificateTestCase):
+    """
+    The names of algorithms.
+    """
+
+    def test_back_and_forth(self) -> None:
+        """
+        Each plain algorithm has one name for certificates, and that one is its.
+        """
+        for name in names.SIGNATURE_ALGORITHMS:
+            certified = certificate_algorithm(name)
+            self.assertTrue(is_certificate_algorithm(certified))
+            self.assertEqual(plain_algorithm(certified), name)
 
 
 class BesideTests(CertificateTestCase):

@@ -4,6 +4,7 @@ Tests for the passphrases of L{conch_auth.keys}.
 
 from __future__ import annotations
 
+import base64
 import os
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.filepath import FilePath
 
+from conch_auth._wire import string
 from conch_auth.errors import KeyUnusable, PassphraseWrong
 from conch_auth.interfaces import ISigner
 from conch_auth.keys import LockedKey, load_keys
@@ -308,10 +310,22 @@ class PassphraseTests(KeyTestCase):
 
     def test_useless_public_key(self) -> None:
         """
-        A C{.pub} file that cannot be read is as if it were not there.
+        A C{.pub} file that cannot be read, contradicts itself or has a key that
+        no such file can be of is as if it were not there.
         """
         path = self.key("ecdsa-sha2-nistp256", form="PEM", encrypted=True)
-        for content in (b"", b"# x\n", b"ssh-rsa", b"ssh-rsa AAAA", b"a b", b"\xff"):
+        other = base64.b64encode(public(self.path).blob())
+        token = base64.b64encode(string(b"sk-ssh-ed25519@openssh.com") + b"x")
+        for content in (
+            b"",
+            b"# x\n",
+            b"ssh-rsa",
+            b"ssh-rsa AAAA",
+            b"a b",
+            b"\xff",
+            b"ecdsa-sha2-nistp256 " + other,
+            b"sk-ssh-ed25519@openssh.com " + token,
+        ):
             FilePath(path + ".pub").setContent(content)
             self.assertIsInstance(self.asking(path=path), LockedKey)
 
