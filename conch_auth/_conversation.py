@@ -24,6 +24,7 @@ from conch_auth._states import State, after_reply, after_request
 from conch_auth.algorithms import key_type_of
 from conch_auth.display import printable
 from conch_auth.errors import (
+    KeyUnusable,
     LimitReached,
     ProtocolError,
     TransportNotSecure,
@@ -406,7 +407,13 @@ class Conversation:
 
 
 #: Their texts are ours and hold no secret.
-_OWN_ERRORS = (LimitReached, ProtocolError, TransportNotSecure, UnusableAnswer)
+_OWN_ERRORS = (
+    KeyUnusable,
+    LimitReached,
+    ProtocolError,
+    TransportNotSecure,
+    UnusableAnswer,
+)
 
 
 def _raised_in(reason: object) -> BaseException | None:
