@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 
 class Cancelled(asyncio.CancelledError, defer.CancelledError):
@@ -19,6 +20,9 @@ class Cancelled(asyncio.CancelledError, defer.CancelledError):
     What is thrown into a coroutine whose answer is no longer wanted, under
     both names that it may be caught by.
     """
+
+
+_CANCELLED = (defer.CancelledError, asyncio.CancelledError)
 
 
 def as_deferred(question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
@@ -33,8 +37,12 @@ def as_deferred(question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     """
     try:
         answer = question(*arguments)
-    except Exception:
-        return defer.fail()
+    except (Exception, asyncio.CancelledError):
+        answer = defer.fail()
+    return _to_come(answer).addErrback(_as_exception)
+
+
+def _to_come(answer: Any) -> Deferred[Any]:
     if isinstance(answer, Deferred):
         return answer
     if asyncio.isfuture(answer):
@@ -42,6 +50,16 @@ def as_deferred(question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     if inspect.isawaitable(answer):
         return _driven(_awaited(answer))
     return defer.succeed(answer)
+
+
+def _as_exception(failure: Failure) -> Failure:
+    """
+    asyncio's CancelledError is no C{Exception}, and would pass by whoever
+    expects an owner to fail.
+    """
+    if isinstance(failure.value, asyncio.CancelledError):
+        return Failure(Cancelled())
+    return failure
 
 
 async def _awaited(answer: Any) -> Any:
@@ -68,20 +86,25 @@ def _as_future(awaited: Any) -> Generator[Any, Any, Any]:
     """
     if not isinstance(awaited, Deferred):
         return (yield awaited)
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def fired(result: Any) -> Any:
-        if not future.done():
-            future.set_result(None)
+        if not over.done():
+            over.set_result(None)
         return result
 
     awaited.addBoth(fired)
-    try:
-        return (yield from future.__await__())
-    except asyncio.CancelledError:
+    while not over.done():
+        try:
+            yield from asyncio.shield(over).__await__()
+        except asyncio.CancelledError:
+            # What is awaited may have to clean up first, as with Twisted.
+            awaited.cancel()
+    result = awaited.result
+    if isinstance(result, Failure) and result.check(*_CANCELLED):
         awaited.addErrback(lambda _: None)
-        awaited.cancel()
-        raise
+        raise Cancelled
+    return None
 
 
 async def _translated(
@@ -106,7 +129,7 @@ def _run(
             return stop.value
         try:
             value, error = (yield from wait(awaited)), None
-        except (defer.CancelledError, asyncio.CancelledError):
+        except _CANCELLED:
             value, error = None, Cancelled()
         except BaseException as raised:
             value, error = None, raised
