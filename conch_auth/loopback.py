@@ -23,12 +23,18 @@ from twisted.conch.ssh.factory import SSHFactory
 from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.transport import SSHServerTransport
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.error import ConnectionDone, NoProtocol
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from conch_auth import display, names
 from conch_auth._loopback_auth import (
@@ -40,7 +46,7 @@ from conch_auth._loopback_auth import (
 from conch_auth._loopback_session import COMMANDS, Command, Realm, Result
 from conch_auth.messages import UserAuthRequest
 
-__all__ = ["Link", "LoopbackServer", "Result", "generate_key"]
+__all__ = ["Link", "LoopbackServer", "MemoryEndpoint", "Result", "generate_key"]
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "ecdsa-sha2-nistp256": ec.SECP256R1,
@@ -235,11 +241,26 @@ class LoopbackServer:
 
         @param client: the client's transport, as an endpoint would build it.
         """
-        factory = self._factory(self.clock)
-        factory.startFactory()
-        link = Link(client, factory.buildProtocol(None), self.clock)
+        link = self._join(client)
         link.pump()
         return link
+
+    def _join(self, client: IProtocol) -> Link:
+        factory = self._factory(self.clock)
+        factory.startFactory()
+        return Link(client, factory.buildProtocol(None), self.clock)
+
+    def endpoint(self) -> MemoryEndpoint:
+        """
+        An endpoint for clients that connect by one, such as
+        L{conch_auth.connect}.  The connection is made in memory; the client is
+        to take its time from L{clock}::
+
+            endpoint = server.endpoint()
+            connected = connect("server", endpoint=endpoint, reactor=server.clock)
+            endpoint.pump()
+        """
+        return MemoryEndpoint(self)
 
     def _factory(self, clock: Any) -> _Factory:
         factory = _Factory()
@@ -367,6 +388,36 @@ class Link:
         if due:
             self.clock.advance(0)
         return due
+
+
+@implementer(IStreamClientEndpoint)
+class MemoryEndpoint:
+    """
+    Connects to a L{LoopbackServer} without any socket.
+
+    @ivar links: the L{Link} of each connection, in order.
+    """
+
+    def __init__(self, server: LoopbackServer) -> None:
+        self._server = server
+        self.links: list[Link] = []
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect; nothing moves before L{pump}.
+        """
+        client = protocolFactory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 22))
+        if client is None:
+            return fail(NoProtocol())
+        self.links.append(self._server._join(client))
+        return succeed(client)
+
+    def pump(self) -> None:
+        """
+        Let every connection talk until there is no more to say.
+        """
+        for link in self.links:
+            link.pump()
 
 
 def _deliver(origin: StringTransport, target: IProtocol, chunk: int | None) -> bool:
