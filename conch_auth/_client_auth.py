@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.conch.ssh.service import SSHService
+from twisted.internet.defer import Deferred
 
 from conch_auth import names
 from conch_auth._awaiting import as_deferred
@@ -157,6 +158,20 @@ class ClientUserAuth(SSHUserAuthClient):
         for problem in unusable:
             self.keySkipped(problem.path, str(problem))
         return key
+
+    def askPerson(self, question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """
+        Ask a person in the middle of another question: the time this takes is
+        the person's.
+        """
+        self._conversation.wait("person")
+        asked = as_deferred(question, *arguments)
+        return asked.addBoth(self._personAnswered)
+
+    def _personAnswered(self, answer: Any) -> Any:
+        if not self._conversation.ended:
+            self._conversation.wait("agent")
+        return answer
 
     def keySkipped(self, source: str, reason: str) -> None:
         """

@@ -9,12 +9,13 @@ from typing import Any
 
 from twisted.internet.endpoints import UNIXClientEndpoint
 
-from conch_auth import keys
+from conch_auth._awaiting import as_deferred
 from conch_auth._options import Options
+from conch_auth._signers import CertifiedSigner
 from conch_auth.agent import AgentKey, SSHAgentClient
 from conch_auth.errors import AgentError
 from conch_auth.interfaces import ISigner
-from conch_auth.keys import Keys, LockedKey, default_identities
+from conch_auth.keys import Keys, LockedKey, default_identities, load_keys
 
 
 class Wallet:
@@ -23,12 +24,22 @@ class Wallet:
     the agent.
 
     @ivar keys: what is still to be offered.
+
+    @param ask_person: calls what asks a person for a passphrase, with the
+        arguments that follow, and gives a Deferred of the answer.
     """
 
-    def __init__(self, options: Options, reactor: Any) -> None:
+    def __init__(
+        self,
+        options: Options,
+        reactor: Any,
+        ask_person: Callable[..., Any] = as_deferred,
+    ) -> None:
         self.keys = Keys()
+        self._loaded: list[Keys] = []
         self._options = options
         self._reactor = reactor
+        self._ask_person = ask_person
         self._agent: SSHAgentClient | None = None
 
     async def open(self, skipped: Callable[[str, str], object]) -> None:
@@ -38,7 +49,7 @@ class Wallet:
         @param skipped: called with the source of what cannot be used and the
             reason.
         """
-        self.keys = self._own_keys()
+        self.keys = self._kept(self._own_keys())
         held = await self._agent_keys(skipped)
         self.keys[:] = in_order(
             self.keys,
@@ -51,13 +62,18 @@ class Wallet:
         """
         Offer what a client gave.
         """
-        self.keys = self._load(given)
+        self.keys = self._kept(self._load(given))
+
+    def _kept(self, loaded: Keys) -> Keys:
+        self._loaded.append(loaded)
+        return loaded
 
     def close(self) -> None:
         """
         Keep no decrypted key and no connection to the agent.
         """
-        self.keys.forget()
+        for loaded in self._loaded:
+            loaded.forget()
         agent, self._agent = self._agent, None
         if agent is not None:
             agent.close()
@@ -67,17 +83,25 @@ class Wallet:
         if options.client_keys is None:
             return Keys()
         if options.client_keys == ():
-            return default_identities(
-                passphrase=options.passphrase, certificates=options.client_certs
-            )
+            return default_identities(**self._how())
         return self._load(options.client_keys)
 
     def _load(self, given: Any) -> Keys:
-        return keys.load_keys(
-            given,
-            passphrase=self._options.passphrase,
-            certificates=self._options.client_certs,
-        )
+        return load_keys(given, strict=False, **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        options = self._options
+        how: dict[str, Any] = {"certificates": options.client_certs}
+        if callable(options.passphrase):
+            return {**how, "ask_passphrase": self._ask_passphrase}
+        return {**how, "passphrase": options.passphrase}
+
+    def _ask_passphrase(self, path: str, attempt: int) -> Any:
+        """
+        AsyncSSH's function takes no number; here it is asked again where what
+        it gave was wrong.
+        """
+        return self._ask_person(self._options.passphrase, path)
 
     async def _agent_keys(
         self, skipped: Callable[[str, str], object]
@@ -96,7 +120,11 @@ class Wallet:
 
 
 def in_order(
-    own: Sequence[ISigner | LockedKey], held: Sequence[ISigner], *, given: bool, others: bool
+    own: Sequence[ISigner | LockedKey],
+    held: Sequence[ISigner],
+    *,
+    given: bool,
+    others: bool,
 ) -> list[ISigner | LockedKey]:
     """
     Keys of files and keys of an agent, in OpenSSH's order: what both have (the
@@ -108,12 +136,25 @@ def in_order(
     @param others: whether keys that only the agent has are wanted.
     """
     by_blob = {key.blob(): key for key in held}
-    both = [
-        key if isinstance(key, LockedKey) else by_blob.pop(key.blob(), key)
-        for key in own
-    ]
+    plain = dict(by_blob)
+    both = [_by_agent(key, plain, by_blob) for key in own]
     rest = list(by_blob.values()) if others else []
     if given:
         return both + rest
     first = [key for key in both if key in held]
     return first + rest + [key for key in both if key not in held]
+
+
+def _by_agent(
+    key: ISigner | LockedKey, held: dict[bytes, ISigner], left: dict[bytes, ISigner]
+) -> ISigner | LockedKey:
+    """
+    The agent's signer in the place of a file's, where it has one.
+    """
+    if isinstance(key, LockedKey):
+        return key
+    left.pop(key.blob(), None)
+    if isinstance(key, CertifiedSigner):
+        signer = held.get(key.signer.blob())
+        return CertifiedSigner(signer, key.certificate, key.source) if signer else key
+    return held.get(key.blob(), key)

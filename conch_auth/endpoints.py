@@ -295,7 +295,11 @@ class _Opening:
             self._connection.client,
             Credentials(
                 username=options.username or "",
-                wallet=Wallet(options, self._reactor),
+                wallet=Wallet(
+                    options,
+                    self._reactor,
+                    lambda *question: auth.askPerson(*question),
+                ),
                 password=options.password,
                 preferred_auth=options.methods,
             ),

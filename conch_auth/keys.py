@@ -135,6 +135,7 @@ def load_keys(
     ask_passphrase: Callable[[str, int], Any] | None = None,
     certificates: Any = (),
     now: float | None = None,
+    strict: bool = True,
 ) -> Keys:
     """
     The signers of private keys, in the order in which OpenSSH offers them: of
@@ -158,11 +159,17 @@ def load_keys(
     @param certificates: one of these or several: the path of a file; C{bytes},
         the content of one; a L{Certificate}; a certificate of C{cryptography}.
     @param now: seconds since 1970-01-01 UTC, at which certificates are judged.
-    @raise KeyUnusable: where a key cannot be used; it names the file.
+    @param strict: with C{False}, L{Keys.unusable} also says which keys cannot
+        be used.
+    @raise KeyUnusable: where C{strict} and a key cannot be used; it names the
+        file.
     """
     loader = _Loader(Passphrases(passphrase, ask_passphrase), certificates, now)
     for item in several(given):
-        loader.add(item)
+        if strict:
+            loader.add(item)
+        else:
+            loader.try_to_add(item)
     return loader.loaded()
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +45,9 @@ class SSHAgent:
         self._askpass = directory / "askpass"
         self._askpass.write_text(_ASKPASS)
         self._askpass.chmod(0o700)
-        self.socket = str((directory / "socket").absolute())
+        # A socket's path has room for 107 bytes; trial's directories are longer.
+        self._place = tempfile.mkdtemp(prefix="agent-")
+        self.socket = os.path.join(self._place, "socket")
         self._environment = {
             **os.environ,
             "SSH_AUTH_SOCK": self.socket,
@@ -118,10 +121,11 @@ class SSHAgent:
         """
         self._process.kill()
         self._process.communicate()
-        Path(self.socket).unlink(missing_ok=True)
+        shutil.rmtree(self._place, ignore_errors=True)
 
     def restart(self) -> None:
         """
         Start it anew, without keys.
         """
+        os.makedirs(self._place, mode=0o700, exist_ok=True)
         self._process = self._started()
