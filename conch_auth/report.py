@@ -376,6 +376,13 @@ class Recorder:
         self.begin(method, **known)
         self.end(outcome, reason, error=error)
 
+    def knows(self, method: bytes) -> bool:
+        """
+        Whether anything was told of C{method}.
+        """
+        shown = printable(text(method))
+        return any(attempt.method == shown for attempt in self._attempts)
+
     def proved(self, proof: str) -> None:
         """
         The server accepted C{proof}, as a factor or as the last one.

@@ -42,7 +42,6 @@ class Method:
         self._given_up_in: int | None = None
         self._tries_in = 0
         self._tries = 0
-        self._said_nothing = False
 
     def start(self) -> bool | Deferred[bool]:
         """
@@ -139,11 +138,12 @@ class Method:
 
     def has_nothing(self, reason: str) -> None:
         """
-        The owner has nothing to offer; the report is told once.
+        The owner has nothing to offer; the report is told, if it knows nothing
+        of the method yet.
         """
-        if not self._said_nothing and not self._tries:
-            self.conversation.recorder.skip(self.name, "skipped", reason)
-        self._said_nothing = True
+        recorder = self.conversation.recorder
+        if not recorder.knows(self.name):
+            recorder.skip(self.name, "skipped", reason)
 
     def exhausted(self, limit: int) -> bool:
         """
