@@ -214,7 +214,11 @@ def _explained(report: AuthReport) -> Iterable[str]:
 
 def _advice(report: AuthReport) -> Iterable[str]:
     for method in report.server_methods:
-        outcomes = [a.outcome for a in report.attempts if a.method == method]
+        outcomes = [
+            attempt.outcome
+            for attempt in report.attempts
+            if attempt.method == method and _had_credential(attempt)
+        ]
         advise = _ADVICE_OF_METHOD.get(method)
         if "partial" not in outcomes and advise is not None:
             yield advise(printable(report.user), outcomes)
@@ -225,6 +229,14 @@ def _advice(report: AuthReport) -> Iterable[str]:
         )
     if not report.server_methods and any(a.method == "none" for a in report.attempts):
         yield "The server offers this user no method at all: ask its administrator."
+
+
+def _had_credential(attempt: Attempt) -> bool:
+    """
+    Whether there was anything to offer; a method that had nothing is skipped
+    with neither a key nor a source.
+    """
+    return attempt.outcome != "skipped" or bool(attempt.key or attempt.source)
 
 
 def _publickey_advice(user: str, outcomes: list[Outcome]) -> str:

@@ -166,7 +166,8 @@ class ReportTests(SynchronousTestCase):
         key, password, kbd = "publickey", "password", "keyboard-interactive"
         for listed, attempts, words in (
             ((key,), (), "none was offered"),
-            ((key,), (Attempt(key, "skipped"),), "No key could be used"),
+            ((key,), (Attempt(key, "skipped"),), "none was offered"),
+            ((key,), (Attempt(key, "skipped", source="f"),), "No key could be used"),
             ((key,), (Attempt(key, "refused"),) * 3, "None of the 3 keys"),
             ((password,), (Attempt(password, "refused"),), "Check the password"),
             ((kbd,), (), "answer them in getGenericAnswers"),
