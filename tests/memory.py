@@ -62,6 +62,13 @@ class MemoryCase(SynchronousTestCase):
         return login
 
     @property
+    def peer(self) -> Any:
+        """
+        The server's end of the last connection.
+        """
+        return self.endpoint.links[-1].server
+
+    @property
     def connection(self) -> Any:
         """
         The connection that was made.
