@@ -502,6 +502,7 @@ class FailureTests(MemoryCase):
         for name in ("connection_made", "auth_completed"):
             for failure in FAILURES:
                 self.ends = []
+                lost: list[Any] = []
                 endpoint = self.endpoint = self.server.endpoint()
                 self.log_in(
                     client(**{name: failure, "connection_lost": lost.append}),
