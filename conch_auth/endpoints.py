@@ -5,6 +5,7 @@ The door for an application that wants one call: L{connect}.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet import error as internet_error
@@ -30,7 +31,7 @@ from conch_auth._trust import policy_for
 from conch_auth.callbacks import SSHClient
 from conch_auth.errors import ConnectFailed, ConnectionLost, ConnectTimeout, LoginError
 from conch_auth.report import Party
-from conch_auth.ssh_config import resolve
+from conch_auth.ssh_config import SSHConfig, resolve
 
 __all__ = ["SSHClientConnection", "connect", "create_connection"]
 
@@ -101,7 +102,8 @@ def connect(
     @param disable_trivial_auth: refuse a login for which nothing was proved.
     @param config: have what is not given here resolved by OpenSSH's own
         C{ssh -G}: C{()} for the user's and the system's configuration, or the
-        path of a file.  C{None} asks nobody.
+        path of a file; or an L{SSHConfig<conch_auth.ssh_config.SSHConfig>} that
+        was resolved before.  C{None} asks nobody.
     @param reactor: C{None} for the reactor that is installed.
     @param endpoint: what to connect by, instead of TCP to C{host} and C{port},
         which then still say whose host key it is.
@@ -140,8 +142,8 @@ def connect(
         allow_trivial_auth=not disable_trivial_auth,
         config=config,
     )
-    if config is None:
-        options = completed(options, None)
+    if config is None or isinstance(config, SSHConfig):
+        options = replace(completed(options, config), config=None)
     return _Opening(options, endpoint, reactor).run()
 
 
