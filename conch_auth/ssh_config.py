@@ -36,6 +36,8 @@ TIMEOUT = 10.0
 # ProxyCommand.  An "@" or a scheme would make the host a user and a host.
 _HOST = re.compile(r"""(?!-|ssh://)[^\s@'"`$\\;&<>|(){}]+""")
 _USER = re.compile(r"""(?!-)(?!.*\s-)(?!.*\\$)[^'"`;&<>|(){}]+""")
+#: Each version of C{ssh -G} prints one of them.
+_STRICT = ("yes", "true")
 _TOKEN = re.compile(r"%(.?)|\$\{([^}]*\}?)", re.DOTALL)
 
 
@@ -62,6 +64,9 @@ class SSHConfig:
         to the first.
     @ivar global_known_hosts_files: these hold host keys too.
     @ivar host_key_alias: the name to look host keys up by, if not the host's own.
+    @ivar hash_known_hosts: whether a new line there hides the host's name.
+    @ivar ask_about_host_keys: C{False} where C{StrictHostKeyChecking} refuses
+        every unknown key unasked.
     @ivar number_of_password_prompts: how often a password may be asked for.
     @ivar password_authentication: whether C{password} may be tried.
     @ivar kbdint_authentication: whether C{keyboard-interactive} may be tried.
@@ -84,6 +89,8 @@ class SSHConfig:
     user_known_hosts_files: tuple[str, ...] = ()
     global_known_hosts_files: tuple[str, ...] = ()
     host_key_alias: str | None = None
+    hash_known_hosts: bool = False
+    ask_about_host_keys: bool = True
     number_of_password_prompts: int = 3
     password_authentication: bool = True
     kbdint_authentication: bool = True
@@ -247,6 +254,8 @@ def _config(
         user_known_hosts_files=known_hosts("userknownhostsfile"),
         global_known_hosts_files=_paths(_said(said, "globalknownhostsfile")),
         host_key_alias=alias,
+        hash_known_hosts=_flag(said, "hashknownhosts", False),
+        ask_about_host_keys=_said(said, "stricthostkeychecking") not in _STRICT,
         number_of_password_prompts=_number(said, "numberofpasswordprompts", 3),
         password_authentication=_flag(said, "passwordauthentication", True),
         kbdint_authentication=_flag(said, "kbdinteractiveauthentication", True),
