@@ -18,12 +18,10 @@ from twisted.conch.ssh.connection import EXTENDED_DATA_STDERR
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from conch_auth._status import SIGNALLED
 from conch_auth._terminal import Readable
 from conch_auth._wire import Reader
 from conch_auth.display import printable, text
-
-#: What a shell adds to a signal's number where a command was ended by it.
-SIGNALLED = 128
 
 
 class CommandFailed(Exception):

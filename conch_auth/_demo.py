@@ -4,16 +4,20 @@ C{conch-auth demo}: each method once, against a server in this process.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from conch_auth._command import CommandChannel, run_command
+from conch_auth._running import show
+from conch_auth._status import Status
 from conch_auth.callbacks import SSHClient
 from conch_auth.endpoints import connect
 from conch_auth.errors import AuthenticationFailed
 from conch_auth.knownhosts import PinnedKey
 from conch_auth.loopback import LoopbackServer, generate_key
 
+_STDOUT = 1
 _PASSWORD = "correct horse battery staple"  # noqa: S105 - known to everybody
 _ANSWERS = {"Code from your token: ": "123456", "PIN: ": "0000"}
 
@@ -34,6 +38,14 @@ class _TokenHolder(SSHClient):
         prompts: Sequence[tuple[str, bool]],
     ) -> list[str]:
         return [_ANSWERS[prompt] for prompt, _ in prompts]
+
+
+async def run_demo(reactor: Any, _arguments: argparse.Namespace) -> int:
+    """
+    @return: the exit status.
+    """
+    await demonstrate(reactor, lambda text: show(text, _STDOUT))
+    return Status.LOGGED_IN
 
 
 async def demonstrate(reactor: Any, show: Callable[[str], object]) -> None:

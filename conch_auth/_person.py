@@ -9,11 +9,12 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from conch_auth._terminal import NoTerminal, Terminal
 from conch_auth.callbacks import SSHClient
+from conch_auth.certificates import HostKeyOffer
 from conch_auth.display import printable
 
 #: The most characters of a server's prompt or of its instruction that are
@@ -53,6 +54,12 @@ class Asker:
             self.show("That is not its passphrase.\n")
         return await self.ask(f"Passphrase for key {printable(path)}: ")
 
+    def can_ask(self) -> bool:
+        """
+        Whether there is a terminal; where there is none that is told.
+        """
+        return self._opened() is not None
+
     def show(self, text: str) -> None:
         terminal = self._opened()
         if terminal is not None:
@@ -77,18 +84,40 @@ class Person(SSHClient):
     Answers with what is typed.
 
     @param asker: how to ask.
-    @param user: the user name.
     @param host: the host, as the person has named it.
     @param show: shows a banner.
+    @param trusts: asked about the key of an unknown host; C{None} trusts none.
     """
 
+    _connection: Any = None
+
     def __init__(
-        self, asker: Asker, user: str, host: str, show: Callable[[str], object]
+        self,
+        asker: Asker,
+        host: str,
+        show: Callable[[str], object],
+        trusts: Callable[[HostKeyOffer], Awaitable[bool]] | None = None,
     ) -> None:
         self._asker = asker
-        self._origin = printable(f"{user}@{host}")
+        self._host = host
+        self._origin = printable(host)
         self._show = show
+        self._trusts = trusts
         self._refusals = 0
+
+    def connection_made(self, conn: Any) -> None:
+        self._connection = conn
+
+    async def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: Any
+    ) -> bool:
+        if self._trusts is None:
+            return False
+        # It has the key of every type, and the names that known_hosts has.
+        return await self._trusts(self._connection.transport.hostKeyOffer)
+
+    def begin_auth(self, username: str) -> None:
+        self._origin = printable(f"{username}@{self._host}")
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self._show(printable(msg, lines=True))

@@ -4,14 +4,15 @@ reactor runs on.
 
 Files are read when the reactor says that they are ready.  No flag of a file
 that is shared with the shell, or with other programs, is changed; what is
-changed of the terminal, its echo, is put back with the answer, and by
-L{Terminal.close} at the latest.
+changed of the terminal, its echo, is put back with the answer, while the
+program is suspended, and by L{Terminal.close} at the latest.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import termios
 from collections.abc import Callable
 from typing import Any
@@ -101,6 +102,7 @@ class Terminal:
             raise NoTerminal(f"there is no terminal: {error}") from None
         self._reader = Readable(reactor, self._number, self._typed, self._closed)
         self._usual: list[Any] | None = None
+        self._prompt = ""
         self._line = b""
         self._asked: Deferred[bytes | None] | None = None
 
@@ -126,6 +128,9 @@ class Terminal:
             raise RuntimeError("the terminal asks one question at a time")
         self._asked = Deferred(self._cancelled)
         self._line = b""
+        self._prompt = prompt
+        # What was typed before it was asked for is no answer.
+        termios.tcflush(self._number, termios.TCIFLUSH)
         if not echo:
             self._hide()
         self.show(prompt)
@@ -147,10 +152,22 @@ class Terminal:
         hidden = termios.tcgetattr(self._number)
         # The end of the line is shown still.
         hidden[_LFLAG] = hidden[_LFLAG] & ~termios.ECHO | termios.ECHONL
-        # What was typed before it was asked for is no answer.  (TCSAFLUSH would
-        # also wait for a terminal that ^S has stopped.)
-        termios.tcflush(self._number, termios.TCIFLUSH)
+        # (TCSAFLUSH would wait for a terminal that ^S has stopped.)
         termios.tcsetattr(self._number, termios.TCSANOW, hidden)
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._suspended)
+
+    def _suspended(self, number: int, _frame: object) -> None:
+        """
+        ^Z: the shell gets the terminal as it was, and the question is put again
+        when it gives it back.
+        """
+        self._unhide()
+        signal.raise_signal(number)
+        if self._asked is not None:
+            self._line = b""
+            self._hide()
+            self.show(self._prompt)
 
     def _typed(self, data: bytes) -> None:
         self._line += data
@@ -176,7 +193,12 @@ class Terminal:
         self._asked = None
         self._line = b""
         self._reader.stop()
+        self._unhide()
+
+    def _unhide(self) -> None:
         if self._usual is not None:
+            if signal.getsignal(signal.SIGTSTP) == self._suspended:
+                signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             usual, self._usual = self._usual, None
             try:
                 termios.tcsetattr(self._number, termios.TCSANOW, usual)

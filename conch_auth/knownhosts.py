@@ -193,6 +193,14 @@ class KnownHosts:
             for entry in self._authorities(host, port)
         )
 
+    def lines_with(self, key_blob: bytes) -> tuple[DecidingLine, ...]:
+        """
+        The lines that trust a plain key for whatever host.
+        """
+        entries = _with_key(self._entries, key_blob)
+        plain = [entry for entry in entries if not entry.marker]
+        return verdict_of(VerdictKind.TRUSTED, key_blob, plain).lines
+
     def policy(
         self, host: str, port: int = DEFAULT_PORT, address: str | None = None
     ) -> KnownHostsPolicy:

@@ -118,9 +118,11 @@ class OnTerminal(Running):
         return self.screen.decode().replace("\r\n", "\n")
 
 
-def start(*arguments: str) -> Running:
+def start(*arguments: str, **variables: str) -> Running:
     """
     Start C{conch-auth} without a terminal, its streams being pipes.
+
+    @param variables: of its environment.
     """
     from twisted.internet import reactor
 
@@ -129,14 +131,16 @@ def start(*arguments: str) -> Running:
         running,
         sys.executable,
         [sys.executable, "-c", _DETACHED, *arguments],
-        env=environment(),
+        env={**environment(), **variables},
     )
     return running
 
 
-def start_on_terminal(*arguments: str) -> OnTerminal:
+def start_on_terminal(*arguments: str, **variables: str) -> OnTerminal:
     """
     Start C{conch-auth} on a terminal.
+
+    @param variables: of its environment.
     """
     from twisted.internet import reactor
 
@@ -145,7 +149,7 @@ def start_on_terminal(*arguments: str) -> OnTerminal:
         running,
         sys.executable,
         [sys.executable, "-m", "conch_auth", *arguments],
-        env=environment(),
+        env={**environment(), **variables},
         usePTY=(running.keyboard, running.inside, os.ttyname(running.inside)),
     )
     return running

@@ -23,11 +23,11 @@ DRAWING = {
         _agent_constraints _agent_messages _keyfiles
     """,
     "conversation": """
-        _awaiting _deadlines _transports _conversation
+        _awaiting _deadlines _transports _local _conversation _signers
         methods._base methods.password methods.keyboard_interactive
-        methods.publickey methods
+        methods.publickey methods.hostbased methods
         questions _login userauth
-        _agent_exchange _agent_connection agent _signers _keyforms keys
+        _agent_exchange _agent_connection agent _keyforms keys
         _ssh_program ssh_config
     """,
     "doors": """
@@ -35,7 +35,8 @@ DRAWING = {
         _question _kex _extensions _greeting _ending _orderly transport
         _connection endpoints
         _loopback_auth _loopback_session loopback
-        _command _demo cli __main__ __init__
+        _status _command _running _host_question _login_command _demo
+        cli __main__ __init__
     """,
 }
 ORDER = [module for storey in DRAWING.values() for module in storey.split()]

@@ -6,7 +6,6 @@ its own, against a L{LoopbackServer} on 127.0.0.1.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import io
 import os
 import re
@@ -20,7 +19,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from conch_auth import cli, errors
+from conch_auth import _running, cli, errors
+from conch_auth._command import CommandFailed
 from conch_auth.loopback import LoopbackServer, Result, generate_key
 from conch_auth.report import Attempt, AuthReport
 from tests.cli_process import OnTerminal, Running, start, start_on_terminal
@@ -43,12 +43,12 @@ class ParseTests(SynchronousTestCase):
 
     def test_destination(self) -> None:
         """
-        The user stands before the last @; without one it is whoever calls.
+        The user stands before the last @; without one none is said.
         """
         for given, user, host in (
             ("alice@example.org", "alice", "example.org"),
             ("alice@corp@example.org", "alice@corp", "example.org"),
-            ("example.org", getpass.getuser(), "example.org"),
+            ("example.org", None, "example.org"),
             ("alice@[::1]", "alice", "::1"),
         ):
             arguments = cli.parse(["login", given])
@@ -93,9 +93,9 @@ class ParseTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        Without a host, or without anything, there is nothing to do.
+        Without a host, or without a subcommand, there is nothing to do.
         """
-        self.assertIn("required", self.refused())
+        self.assertIn("demo or login", self.refused("--", "ls"))
         self.assertIn("required", self.refused("login"))
         self.assertIn("no host", self.refused("login", "alice@"))
 
@@ -108,13 +108,13 @@ class ParseTests(SynchronousTestCase):
 
 class ExplainTests(SynchronousTestCase):
     """
-    L{cli._explain}: an error to an exit status, and to what is said.
+    L{_running.explain}: an error to an exit status, and to what is said.
     """
 
     def explained(self, error: Exception) -> tuple[int, str]:
         told: list[str] = []
-        self.patch(cli, "show", lambda text, number=2: told.append(text))
-        return cli._explain(Failure(error)), "".join(told)
+        self.patch(_running, "show", lambda text, number=2: told.append(text))
+        return _running.explain(Failure(error)), "".join(told)
 
     def test_statuses(self) -> None:
         """
@@ -138,9 +138,11 @@ class ExplainTests(SynchronousTestCase):
             (errors.ProtocolError("it broke"), 4),
             (errors.ConnectionLost(report), 4),
             (errors.NotSSH("HTTP/1.1 400"), 4),
-            (cli.CommandFailed("not run"), 4),
+            (CommandFailed("not run"), 4),
             (OSError("no"), 4),
             (errors.KeyUnusable("/key", "it is none"), 2),
+            (errors.ConfigUnreadable("ssh -G", "it ended"), 2),
+            (_running.WrongUsage("no"), 2),
             (ZeroDivisionError("oops"), 4),
         ):
             self.assertEqual(self.explained(error)[0], status, repr(error))
@@ -167,7 +169,7 @@ class ExplainTests(SynchronousTestCase):
         """
         reading, writing = os.pipe()
         os.close(reading)
-        cli.show("text", writing)
+        _running.show("text", writing)
         os.close(writing)
 
 
@@ -186,14 +188,18 @@ class ProcessTests(TestCase):
 
     def login(self, *rest: str, user: str = "alice") -> list[str]:
         return [
-            "login",
-            "-p",
-            str(self.server.port),
+            *self.place(),
             "--fingerprint",
             self.server.fingerprint,
             f"{user}@127.0.0.1",
             *rest,
         ]
+
+    def place(self, port: int | None = None) -> list[str]:
+        """
+        The server, and no configuration of whoever runs the tests.
+        """
+        return ["login", "-F", "none", "-p", str(port or self.server.port)]
 
     def key_file(self, key: Any, passphrase: bytes | None = None) -> str:
         path: str = self.mktemp()
@@ -262,9 +268,7 @@ class ProcessTests(TestCase):
         silent = Factory.forProtocol(lambda: Silent(accepted))
         port = reactor.listenTCP(0, silent, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        running = start_on_terminal(
-            "login", "-p", str(port.getHost().port), "127.0.0.1"
-        )
+        running = start_on_terminal(*self.place(port.getHost().port), "127.0.0.1")
         await accepted
         running.type("\x03")
         await self.ended(running, 128 + signal.SIGINT)
@@ -437,8 +441,9 @@ class ProcessTests(TestCase):
             with open(known, "a") as file:
                 place = f"[127.0.0.1]:{self.server.port}"
                 file.write(line.replace(place, f"[127.0.0.1]:{other_port}") + "\n")
-            arguments = ["-p", other_port, "--known-hosts", known, "alice@127.0.0.1"]
-            running = start("login", *arguments)
+            running = start(
+                *self.place(other.port), "--known-hosts", known, "alice@127.0.0.1"
+            )
             await self.ended(running, 3)
             self.assertIn(other.fingerprint.encode(), running.complaints)
             self.assertEqual(other.requests, [])
@@ -454,7 +459,8 @@ class ProcessTests(TestCase):
         with open(known, "w") as file:
             file.write(f"{self.server.known_hosts_line()}\n")
         running = start(
-            *("login", "-p", str(self.server.port), "--known-hosts", known),
+            *self.place(),
+            *("--known-hosts", known),
             *("-i", self.key_file(key), "alice@127.0.0.1"),
         )
         await self.ended(running, 0)
@@ -464,9 +470,9 @@ class ProcessTests(TestCase):
         """
         A server that is not there is told in one line.
         """
-        port = str(self.server.port)
+        place = self.place()
         await self.server.stop()
-        running = start("login", "-p", port, "alice@127.0.0.1")
+        running = start(*place, "alice@127.0.0.1")
         await self.ended(running, 4)
         self.assertRegex(running.complaints, rb"\Aconch-auth: .*\n\Z")
 

@@ -44,7 +44,9 @@ class PersonTests(SynchronousTestCase):
         self.told: list[str] = []
         self.banners: list[str] = []
         self.asker = Asker(lambda: self.terminal, self.told.append)  # type: ignore
-        return Person(self.asker, "alice", "host", self.banners.append)
+        person = Person(self.asker, "host", self.banners.append)
+        person.begin_auth("alice")
+        return person
 
     def answered(self, answer: Any) -> Any:
         return self.successResultOf(Deferred.fromCoroutine(answer))

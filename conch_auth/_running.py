@@ -1,0 +1,151 @@
+"""
+A subcommand of C{conch-auth} from its beginning to its exit status: the
+reactor, the signals, and the words for each error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import globalLogBeginner
+from twisted.python.failure import Failure
+
+from conch_auth import errors
+from conch_auth._command import CommandFailed
+from conch_auth._status import SIGNALLED, Status
+from conch_auth._terminal import write_all
+from conch_auth.display import printable
+
+_STDERR = 2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class WrongUsage(Exception):
+    """
+    What was asked for, or what is configured, cannot be done.
+    """
+
+
+def tell(message: str) -> None:
+    """
+    Say something to the person, on the standard error.
+    """
+    show(f"conch-auth: {message}\n")
+
+
+def show(text: str, number: int = _STDERR) -> None:
+    try:
+        write_all(number, text.encode("utf-8", "replace"))
+    except OSError:
+        # Nobody is there to be told.
+        return
+
+
+def run(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """
+    Run the reactor until C{work} is done.  A signal cancels it, a second one
+    ends the process at once.
+
+    @param work: is given the reactor.
+    @return: the exit status.
+    """
+    # Failures that nobody waits for are no concern of a person at a terminal.
+    nobody: Any = lambda _event: None  # noqa: E731
+    globalLogBeginner.beginLoggingTo(
+        [nobody], redirectStandardIO=False, discardBuffer=True
+    )
+    # The reactor, too, takes over SIGTERM, and keeps what is ignored ignored.
+    heard = [each for each in _SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+    from twisted.internet import reactor
+
+    return _Run(reactor, work).until_done(heard)
+
+
+class _Run:
+    def __init__(
+        self, reactor: Any, work: Callable[[Any], Coroutine[Any, Any, int]]
+    ) -> None:
+        self._reactor = reactor
+        self._work = work
+        # The signal that came before the work began is the reactor's SIGTERM.
+        self._status = SIGNALLED + signal.SIGTERM
+        self._interrupted = False
+
+    def until_done(self, signals: list[signal.Signals]) -> int:
+        self._reactor.callWhenRunning(self._start, signals)
+        self._reactor.run()
+        return self._status
+
+    def _start(self, signals: list[signal.Signals]) -> None:
+        for number in signals:
+            signal.signal(number, self._signalled)
+        self._task = Deferred.fromCoroutine(self._work(self._reactor))
+        self._task.addErrback(explain).addCallback(self._finish)
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        status = SIGNALLED + number
+        if self._interrupted:
+            os._exit(status)
+        self._interrupted = True
+        self._status = status
+        self._reactor.callFromThread(lambda: self._task.cancel())
+
+    def _finish(self, status: int) -> None:
+        if not self._interrupted:
+            self._status = status
+        self._reactor.callLater(0, self._reactor.stop)
+
+
+def explain(failure: Failure) -> int:
+    """
+    Tell why the work ended with an error.
+
+    @return: the exit status.
+    """
+    error = failure.value
+    if isinstance(error, CancelledError | errors.AuthenticationCancelled):
+        return Status.NOT_AUTHENTICATED
+    if isinstance(error, errors.AuthenticationFailed):
+        show(f"{error}\n")
+        return Status.NOT_AUTHENTICATED
+    if isinstance(error, errors.HostKeyNotVerifiable):
+        _explain_host_key(error)
+        return Status.HOST_KEY_NOT_VERIFIED
+    if isinstance(error, WrongUsage | errors.KeyUnusable | errors.ConfigUnreadable):
+        tell(str(error))
+        return Status.USAGE
+    if isinstance(error, errors.LoginError):
+        tell(str(error))
+        return _status_of(error)
+    if isinstance(error, CommandFailed | OSError):
+        tell(printable(str(error)))
+        return Status.NOT_CONNECTED
+    tell(f"an error of this program: {printable(failure.getErrorMessage())}")
+    return Status.NOT_CONNECTED
+
+
+def _explain_host_key(error: errors.HostKeyNotVerifiable) -> None:
+    tell(str(error))
+    if isinstance(error, errors.HostKeyUnknown):
+        tell(
+            "once it is confirmed, log in with --fingerprint "
+            f"{error.fingerprint}, or name a file that holds the key with "
+            "--known-hosts. What ssh-keyscan prints confirms nothing: it asks "
+            "whoever answers on the network"
+        )
+
+
+def _status_of(error: errors.LoginError) -> Status:
+    """
+    A server that disconnects after it has refused something, as for too many
+    tries, has not let the user in.
+    """
+    attempts = error.report.attempts if error.report is not None else ()
+    refused = any(a.outcome == "refused" and a.method != "none" for a in attempts)
+    if isinstance(error, errors.ServerDisconnected) and refused:
+        return Status.NOT_AUTHENTICATED
+    return Status.NOT_CONNECTED
