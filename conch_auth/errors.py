@@ -286,6 +286,45 @@ class TransportNotSecure(Exception):
         return "the transport does not protect what is sent"
 
 
+class GSSAPIUnavailable(Exception):
+    """
+    There is nothing here to log in with by GSSAPI.
+
+    @ivar problem: why, and what to do, in a sentence.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class GSSAPIError(Exception):
+    """
+    A GSSAPI context could not be established.
+
+    @ivar problem: what went wrong, in words; they may be the server's.
+    @ivar major: the major status code (RFC 2743, section 1.2.1.1); 0 where it is
+        not known.
+    @ivar minor: the minor status code, which the mechanism defines.
+    @ivar token: what the peer is to be told, or C{None}.  It is not shown.
+    """
+
+    def __init__(
+        self, problem: str, major: int = 0, minor: int = 0, token: bytes | None = None
+    ) -> None:
+        super().__init__(problem, major, minor)
+        self.problem = problem
+        self.major = major
+        self.minor = minor
+        self.token = token
+
+    def __str__(self) -> str:
+        return f"GSSAPI failed: {printable(self.problem, limit=400)}"
+
+
 class ConnectFailed(LoginError, internet_error.ConnectError):
     """
     No connection to the server could be made.

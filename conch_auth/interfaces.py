@@ -162,3 +162,46 @@ class ISigner(IOfferedKey):
 
         @param algorithm: one of L{algorithms}, which the signature must name.
         """
+
+
+class IGSSContext(Interface):
+    """
+    One GSSAPI security context, on the initiator's side (RFC 2743), which
+    C{getGSSAPIContext} may return.  It is used for one exchange.
+
+    C{step} and C{sign} may return their answer, or a Deferred or coroutine of
+    it; they must not block.
+    """
+
+    mechanisms: Sequence[str] = Attribute(
+        "The mechanisms that it can do, most wanted first: object identifiers in "
+        "dotted form, such as '1.2.840.113554.1.2.2'."
+    )
+    source: str = Attribute("Whose credential it is, in words, for the report.")
+    complete: bool = Attribute("Whether the context is established.")
+    has_integrity: bool = Attribute(
+        "Whether an established context can make a MIC."
+    )
+
+    def step(mechanism: str, token: bytes | None) -> Any:
+        """
+        GSS_Init_sec_context.
+
+        @param mechanism: the one of L{mechanisms} that the server chose.
+        @param token: the server's token; C{None} in the first step.
+        @return: the token for the server, or C{None} where there is none.
+        @raise conch_auth.errors.GSSAPIError: where it fails; with C{token}, that
+            is sent to the server.
+        """
+
+    def sign(data: bytes) -> Any:
+        """
+        GSS_GetMIC: the MIC of C{data}.
+        """
+
+    def explain(token: bytes) -> str:
+        """
+        What an error token of the server says, in words; empty where that is
+        not known.  The server hangs up on the exchange right after it, so the
+        answer is wanted at once.
+        """

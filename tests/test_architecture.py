@@ -26,7 +26,7 @@ DRAWING = {
         _awaiting _deadlines _transports _local _conversation _signers
         methods._base methods.password methods.keyboard_interactive
         methods.publickey methods.hostbased methods
-        questions _login userauth
+        _gss questions _login userauth
         _agent_exchange _agent_connection agent _keyforms keys
         _ssh_program ssh_config
     """,
