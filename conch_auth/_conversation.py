@@ -35,6 +35,7 @@ from conch_auth.messages import (
     Banner,
     Failure,
     KeyboardInteractiveRequest,
+    KeyRequest,
     Message,
     MethodRequest,
     NoneRequest,
@@ -265,7 +266,7 @@ class Conversation:
         return self.state is State.CHANGING
 
     def _known_of(self, request: MethodRequest) -> dict[str, Any]:
-        if not isinstance(request, PublicKeyRequest):
+        if not isinstance(request, KeyRequest):
             return {}
         return {
             "key": KeyIdentity.of(key_type_of(request), request.blob),
@@ -341,15 +342,22 @@ class Conversation:
         self.recorder.end("failed", reason, error=_raised_in(failure))
 
     def could_not_start(
-        self, method: bytes, failure: failure.Failure, raised_by: str = ""
+        self,
+        method: bytes,
+        failure: failure.Failure,
+        raised_by: str = "",
+        **known: Any,
     ) -> None:
         """
         An attempt of C{method} failed before anything was sent.
 
         @param raised_by: what failed, if not the last question.
+        @param known: what is known of the attempt besides.
         """
         reason = self._in_words(failure, raised_by or self.last_question)
-        self.recorder.skip(method, "failed", reason, error=_raised_in(failure))
+        self.recorder.skip(
+            method, "failed", reason, error=_raised_in(failure), **known
+        )
 
     def _in_words(self, reason: object, raised_by: str) -> str:
         """
@@ -439,7 +447,10 @@ def _proof_in(request: MethodRequest) -> str | None:
     if isinstance(request, OtherRequest) and is_described(request.method):
         # It is not what its method says, so no server can have accepted it.
         return None
-    if isinstance(request, PublicKeyRequest):
+    if isinstance(request, KeyRequest):
+        # A host's signature is over this session, the user and the account: it
+        # is proof of a key, as a user's is.  (AsyncSSH takes a hostbased
+        # success for a trivial one.)
         if request.signature is None:
             return None
         return f"{method} with {KeyIdentity.of(key_type_of(request), request.blob)}"

@@ -16,6 +16,7 @@ from conch_auth.errors import UnexpectedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
+    HostBasedRequest,
     InfoRequest,
     Message,
     MethodReply,
@@ -47,8 +48,9 @@ class State(Enum):
     ENDED = "after the login had ended"
 
 
-#: RFC 4252, sections 5.1, 5.4, 7 and 8; RFC 4256, section 3.  A banner may come
-#: at any time.  A server may give up on questions it has asked, or ask others.
+#: RFC 4252, sections 5.1, 5.4, 7, 8 and 9; RFC 4256, section 3.  A banner may
+#: come at any time.  A server may give up on questions it has asked, or ask
+#: others.
 TABLE: dict[State, dict[type[Message], State]] = {
     State.CHOOSING: {Banner: State.CHOOSING},
     State.NONE_SENT: {
@@ -122,4 +124,6 @@ def after_request(request: MethodRequest) -> State:
     if isinstance(request, PublicKeyRequest):
         signed = request.signature is not None
         return State.SIGNATURE_SENT if signed else State.KEY_OFFERED
+    if isinstance(request, HostBasedRequest):
+        return State.SIGNATURE_SENT
     return _AFTER_METHOD.get(request.method, State.OTHER_SENT)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
+
 from conch_auth import names
 from conch_auth.display import text
 
@@ -70,6 +72,15 @@ def host_name(transport: Any) -> str | None:
         return None
     peer = transport.transport.getPeer()
     return getattr(peer, "host", None)
+
+
+def own_address(transport: Any) -> str | None:
+    """
+    The internet address that the connection comes from; C{None} where it has
+    none of its own, as in a tunnel.
+    """
+    own = getattr(getattr(transport, "transport", None), "getHost", lambda: None)()
+    return own.host if isinstance(own, IPv4Address | IPv6Address) else None
 
 
 def watch(transport: Any, lost: Callable[[], object]) -> Callable[[], None]:

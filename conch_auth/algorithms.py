@@ -12,7 +12,7 @@ from conch_auth._wire import Reader
 from conch_auth.certificates import plain_algorithm
 from conch_auth.display import printable, text
 from conch_auth.errors import MalformedMessage
-from conch_auth.messages import PublicKeyOk, PublicKeyRequest
+from conch_auth.messages import KeyRequest, PublicKeyOk, PublicKeyRequest
 
 
 class Choice(NamedTuple):
@@ -102,7 +102,7 @@ def confirms(answered: PublicKeyOk, asked: PublicKeyRequest) -> bool:
     )
 
 
-def key_type_of(request: PublicKeyRequest) -> bytes:
+def key_type_of(request: KeyRequest) -> bytes:
     """
     The type of a request's key: the first field of its blob, or the algorithm
     where an override offers a blob of its own making.

@@ -78,9 +78,25 @@ class NoneRequest(MethodRequest):
         return b""
 
 
+class KeyRequest(MethodRequest):
+    """
+    A request that names a key and may hold a signature by it.
+    """
+
+    algorithm: bytes
+    blob: bytes
+    signature: bytes | None
+
+    def unsigned(self) -> bytes:
+        """
+        The signed request up to its signature, which is what gets signed.
+        """
+        raise NotImplementedError
+
+
 # RFC 4252, section 7
 @dataclass(frozen=True)
-class PublicKeyRequest(MethodRequest):
+class PublicKeyRequest(KeyRequest):
     """
     The query whether a key would do, when C{signature} is C{None}, or the
     signed request.
@@ -103,9 +119,6 @@ class PublicKeyRequest(MethodRequest):
         return self.unsigned() + string(self.signature)
 
     def unsigned(self) -> bytes:
-        """
-        The signed request up to its signature, which is what gets signed.
-        """
         return boolean(True) + string(self.algorithm) + string(self.blob)
 
     def signed_with(self, signature: bytes) -> PublicKeyRequest:
@@ -153,6 +166,38 @@ class KeyboardInteractiveRequest(MethodRequest):
         return string(self.language) + string(self.submethods)
 
 
+# RFC 4252, section 9
+@dataclass(frozen=True)
+class HostBasedRequest(KeyRequest):
+    """
+    A host's word for its user; it is never sent without C{signature}.
+    """
+
+    method = names.HOSTBASED
+    algorithm: bytes
+    blob: bytes
+    client_host: bytes
+    client_user: bytes
+    signature: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def read(cls, reader: Reader) -> HostBasedRequest:
+        return cls(*(reader.string() for _ in range(5)))
+
+    def build(self) -> bytes:
+        return self.unsigned() + string(self.signature or b"")
+
+    def unsigned(self) -> bytes:
+        fields = self.algorithm, self.blob, self.client_host, self.client_user
+        return b"".join(map(string, fields))
+
+    def signed_with(self, signature: bytes) -> HostBasedRequest:
+        return replace(self, signature=signature)
+
+    def without_secrets(self) -> HostBasedRequest:
+        return self.signed_with(b"")
+
+
 @dataclass(frozen=True)
 class OtherRequest(MethodRequest):
     """
@@ -174,7 +219,8 @@ _REQUESTS: dict[
     type[NoneRequest]
     | type[PublicKeyRequest]
     | type[PasswordRequest]
-    | type[KeyboardInteractiveRequest],
+    | type[KeyboardInteractiveRequest]
+    | type[HostBasedRequest],
 ] = {
     request.method: request
     for request in (
@@ -182,6 +228,7 @@ _REQUESTS: dict[
         PublicKeyRequest,
         PasswordRequest,
         KeyboardInteractiveRequest,
+        HostBasedRequest,
     )
 }
 

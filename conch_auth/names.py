@@ -30,6 +30,7 @@ NONE = b"none"
 PUBLICKEY = b"publickey"
 PASSWORD = b"password"
 KEYBOARD_INTERACTIVE = b"keyboard-interactive"
+HOSTBASED = b"hostbased"
 
 #: RFC 4250, section 4.6.1, less the underscore: a method is found under its
 #: name with each dash as an underscore, so a server that sends underscores

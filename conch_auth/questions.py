@@ -12,7 +12,7 @@ from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import fail, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
-from conch_auth import names
+from conch_auth import _local, names
 
 
 class Questions(SSHService):
@@ -46,11 +46,13 @@ class Questions(SSHService):
     @cvar maxBannerBytes: bytes of banners delivered in one login.
     @cvar serverTimeout: seconds for a reply of the server; C{None} for no
         limit, here and below.
-    @cvar signTimeout: seconds for L{getPublicKey}, and for L{signData} with
-        L{getPrivateKey} in it.
+    @cvar signTimeout: seconds for L{getPublicKey}, for L{signData} with
+        L{getPrivateKey} in it, and for each question about this host.
     @cvar answerTimeout: seconds for a person to answer one question.
     @cvar loginTimeout: seconds for the whole login, without those in which a
         person was asked.
+    @cvar clientHost: the name of this host, for L{getClientHost}.
+    @cvar clientUser: the name of the user on this host, for L{getClientUser}.
     @cvar clock: an L{IReactorTime}.  With C{None} it is the reactor; and then
         a transport that has not exchanged keys, as tests drive one by hand,
         has no limits.
@@ -75,6 +77,9 @@ class Questions(SSHService):
     answerTimeout: float | None = names.ANSWER_TIMEOUT
     loginTimeout: float | None = names.LOGIN_TIMEOUT
     clock: IReactorTime | None = None
+
+    clientHost: str | bytes | None = None
+    clientUser: str | bytes | None = None
 
     signatureAlgorithm: bytes | None = None
 
@@ -153,6 +158,33 @@ class Questions(SSHService):
         3.1), separated by commas; C{None} to leave the method out.
         """
         return b""
+
+    def getHostKey(self) -> Any:
+        """
+        The next key of this host to vouch for its user with (hostbased, RFC
+        4252, section 9): a private Conch C{Key} or one of C{cryptography}, or
+        another L{ISigner<conch_auth.interfaces.ISigner>} such as
+        L{load_host_keys<conch_auth.keys.load_host_keys>} gives.  C{None} when
+        there is no more.
+        """
+        return None
+
+    def getClientHost(self) -> Any:
+        """
+        The name of this host, by which the server knows its keys, as text or
+        bytes.  This one gives L{clientHost}, or else the name of the address
+        that the connection comes from.
+        """
+        if self.clientHost is not None:
+            return self.clientHost
+        return _local.host_name(self.transport)
+
+    def getClientUser(self) -> Any:
+        """
+        The name of the user on this host, as text or bytes.  This one gives
+        L{clientUser}, or else the name of the user who runs this.
+        """
+        return _local.user_name() if self.clientUser is None else self.clientUser
 
     # What the owner may want to know.
 

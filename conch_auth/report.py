@@ -271,10 +271,25 @@ def _interactive_advice(user: str, outcomes: list[Outcome]) -> str:
     )
 
 
+def _hostbased_advice(user: str, outcomes: list[Outcome]) -> str:
+    if "refused" in outcomes:
+        return (
+            f"The server does not let this host vouch for {user}: it must know the "
+            "host's key (ssh_known_hosts), and allow the host and its user "
+            "(shosts.equiv, or .shosts of that account)."
+        )
+    if "failed" in outcomes:
+        return "No key of this host could be used: see the reason beside each."
+    return (
+        "The server accepts the word of a host (hostbased) and no host key was given."
+    )
+
+
 _ADVICE_OF_METHOD: dict[str, Callable[[str, list[Outcome]], str]] = {
     "publickey": _publickey_advice,
     "password": _password_advice,
     "keyboard-interactive": _interactive_advice,
+    "hostbased": _hostbased_advice,
 }
 
 

@@ -8,15 +8,15 @@ from conch_auth._wire import Reader, string
 from conch_auth.certificates import plain_algorithm
 from conch_auth.display import printable, text
 from conch_auth.errors import MalformedMessage, UnusableAnswer
-from conch_auth.messages import PublicKeyRequest, UserAuthRequest
+from conch_auth.messages import KeyRequest, UserAuthRequest
 
 
 def data_to_sign(
-    session_id: bytes, user: bytes, service: bytes, request: PublicKeyRequest
+    session_id: bytes, user: bytes, service: bytes, request: KeyRequest
 ) -> bytes:
     """
     The session identifier and the signed request up to its signature (RFC
-    4252, section 7).
+    4252, sections 7 and 9).
     """
     whole = UserAuthRequest(user, service, request)
     return (
@@ -27,22 +27,23 @@ def data_to_sign(
     )
 
 
-def algorithm_of(signature: object) -> bytes:
+def algorithm_of(signature: object, signer: str = "signData") -> bytes:
     """
     The algorithm that a signature says it was made with (RFC 4253, section
     6.6).
 
+    @param signer: who made it, for the error.
     @raise UnusableAnswer: where it is not a signature at all.
     """
     if not isinstance(signature, bytes):
-        raise UnusableAnswer("signData", f"gave {type(signature).__name__}, not bytes")
+        raise UnusableAnswer(signer, f"gave {type(signature).__name__}, not bytes")
     try:
         return Reader(signature, "signature").string()
     except MalformedMessage as error:
-        raise UnusableAnswer("signData", f"gave a {error.problem}") from None
+        raise UnusableAnswer(signer, f"gave a {error.problem}") from None
 
 
-def check_signature(request: PublicKeyRequest) -> None:
+def check_signature(request: KeyRequest, signer: str = "signData") -> None:
     """
     The algorithm inside a signature must be the one that its request names.
 
@@ -50,10 +51,10 @@ def check_signature(request: PublicKeyRequest) -> None:
     """
     if request.signature is None:
         return
-    made = algorithm_of(request.signature)
+    made = algorithm_of(request.signature, signer)
     if made != plain_algorithm(request.algorithm):
         raise UnusableAnswer(
-            "signData",
+            signer,
             f"signed with {printable(text(made), limit=64)} where "
             f"{printable(text(request.algorithm))} was asked for",
         )

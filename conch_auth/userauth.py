@@ -25,6 +25,7 @@ from conch_auth.interfaces import IUserAuthService
 from conch_auth.messages import Message
 from conch_auth.methods import (
     METHODS,
+    HostBased,
     KeyboardInteractive,
     Method,
     Password,
@@ -360,7 +361,7 @@ class SSHUserAuthClient(Login):
         """
         if isinstance(request, messages.PasswordRequest):
             self._checkSecrecy()
-        elif isinstance(request, messages.PublicKeyRequest):
+        elif isinstance(request, messages.KeyRequest):
             signing.check_signature(request)
 
     def _checkSecrecy(self) -> None:
@@ -516,6 +517,12 @@ class SSHUserAuthClient(Login):
         Ask for the server's questions.
         """
         return self._method(KeyboardInteractive).start()
+
+    def auth_hostbased(self) -> Any:
+        """
+        Have this host vouch for its user.  C{False} when no key is left.
+        """
+        return self._method(HostBased).start()
 
     # The steps between a question and what is sent.
 

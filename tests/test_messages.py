@@ -17,6 +17,7 @@ from conch_auth.errors import MalformedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
+    HostBasedRequest,
     InfoRequest,
     InfoResponse,
     KeyboardInteractiveRequest,
@@ -43,6 +44,7 @@ KNOWN_METHODS = {
     names.PUBLICKEY,
     names.PASSWORD,
     names.KEYBOARD_INTERACTIVE,
+    names.HOSTBASED,
 }
 
 REQUESTS: st.SearchStrategy[MethodRequest] = st.one_of(
@@ -50,6 +52,7 @@ REQUESTS: st.SearchStrategy[MethodRequest] = st.one_of(
     st.builds(PublicKeyRequest, DATA, DATA, st.none() | DATA),
     st.builds(PasswordRequest, DATA, st.none() | DATA),
     st.builds(KeyboardInteractiveRequest, DATA, DATA),
+    st.builds(HostBasedRequest, DATA, DATA, DATA, DATA, DATA),
     st.builds(OtherRequest, NAME.filter(lambda name: name not in KNOWN_METHODS), DATA),
 )
 MESSAGES: dict[type[Message], st.SearchStrategy[Any]] = {
