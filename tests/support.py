@@ -14,6 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from conch_auth._wire import Reader
+from conch_auth.errors import MalformedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
@@ -21,6 +23,7 @@ from conch_auth.messages import (
     InfoResponse,
     Message,
     MethodRequest,
+    OtherRequest,
     PasswordChangeRequest,
     Prompt,
     PublicKeyOk,
@@ -114,9 +117,18 @@ class RecordingTransport:
 
 
 def _parsed(number: int, payload: bytes) -> Sent:
+    """
+    A packet as a value; a request that is not what its method says is one of
+    another kind.
+    """
     if number == InfoResponse.number:
         return InfoResponse.parse(payload)
-    return UserAuthRequest.parse(payload).request
+    try:
+        return UserAuthRequest.parse(payload).request
+    except MalformedMessage:
+        fields = Reader(payload, UserAuthRequest.title)
+        fields.string(), fields.string()
+        return OtherRequest(fields.string(), fields.rest())
 
 
 class Client(SSHUserAuthClient):

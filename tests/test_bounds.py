@@ -332,8 +332,11 @@ class BannerTests(BoundsTestCase):
         self.assertEqual(
             [text for text, _ in client.banners], ["12345", "123", "12", ""]
         )
-        client.receive(banner(b"", b"x"))
-        self.assertEqual(len(client.banners), 4)
+        client = self.login(maxBannerBytes=10)
+        client.receive(banner(b"12345", b"67890"))
+        client.receive(banner(b"1"))
+        client.receive(banner(b"", b"1"))
+        self.assertEqual(client.banners, [("12345", "67890")])
 
     def test_a_large_one_by_default(self) -> None:
         """

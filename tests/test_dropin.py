@@ -213,6 +213,7 @@ class DropInTests(LoginTestCase):
         client.lastAuth = b"keyboard-interactive"
         self.confirm(client)
         self.assertEqual(client.transport.sent[-1], PasswordRequest(b"pw"))
+        self.assertIn("USERAUTH_INFO_REQUEST", client.report.attempts[1].reason)
 
     def test_one_door_calls_another(self) -> None:
         """

@@ -143,11 +143,17 @@ class OrderTests(LoginTestCase):
             b"__class__",
             b"x" * 65,
             b"password\x00",
-            b"password; x",
+            b"password;x",
             b"unheard-of",
             b"password",
         )
-        self.assertEqual(self.sent_after(listed), [b"password"])
+        client = self.login(passwords=[b"pw"], preferredOrder=[])
+        client.auth_ = client.auth___class__ = self.fail  # type: ignore[attr-defined]
+        client.receive(listed)
+        self.assertEqual(client.transport.sent[1:], [PasswordRequest(b"pw")])
+        self.assertEqual(
+            client.report.server_methods, ("password;x", "unheard-of", "password")
+        )
 
     def test_repeated_names(self) -> None:
         """

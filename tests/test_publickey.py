@@ -12,10 +12,15 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import Deferred, succeed
 
 from conch_auth._wire import Reader, string
-from conch_auth.errors import AuthenticationFailed, ProtocolError
+from conch_auth.errors import (
+    AuthenticationFailed,
+    ProtocolError,
+    TrivialAuthenticationRefused,
+)
 from conch_auth.messages import (
     KeyboardInteractiveRequest,
     NoneRequest,
+    OtherRequest,
     PasswordRequest,
     PublicKeyOk,
     PublicKeyRequest,
@@ -25,7 +30,6 @@ from tests.support import (
     SUCCESS,
     Client,
     LoginTestCase,
-    RecordingTransport,
     failure,
     new_key,
     partial,
@@ -147,6 +151,17 @@ class OfferTests(LoginTestCase):
             client = self.login([answer], [b"pw"])
             client.receive(failure(b"publickey", b"password"))
             self.assertEqual(client.transport.sent[1:], [PasswordRequest(b"pw")])
+
+    def test_asked_no_more(self) -> None:
+        """
+        An owner that failed to give a key, or gave none that can be used, is
+        not asked for another one.
+        """
+        for answer in (AttributeError("no more"), A.blob(), 7, object()):
+            client = self.login([answer, A], [b"pw"])
+            client.receive(failure(b"publickey", b"password"))
+            client.receive(failure(b"publickey"))
+            self.assertEqual(client.asked, ["getPublicKey", "getPassword"])
 
     def test_strange_keys(self) -> None:
         """
@@ -309,6 +324,14 @@ class NoSignatureTests(LoginTestCase):
         client.serviceStopped()
         client._cbSignedData(string(A.sshType()) + string(b"s"))
         self.assertEqual(len(client.transport.packets), 2)
+
+    def test_a_step_that_comes_early(self) -> None:
+        """
+        Nor does one that hands in a signature before any key was offered.
+        """
+        client = self.login()
+        client._cbSignedData(string(A.sshType()) + string(b"s"))
+        self.assertEqual(client.transport.sent, [NoneRequest()])
 
     def test_algorithm_is_told_while_signing(self) -> None:
         """
@@ -688,11 +711,25 @@ class OwnMethodTests(LoginTestCase):
             client.askForAuth(b"publickey", b"junk") or True
         )
         client.receive(failure(b"publickey"))
-        client.askForAuth(b"publickey", self.query(A).build())
-        self.assertIsInstance(client.transport, RecordingTransport)
-        client.askForAuth(b"publickey", b"junk")
+        self.assertEqual(
+            client.transport.sent[-1], OtherRequest(b"publickey", b"junk")
+        )
         client.receive(SUCCESS)
-        self.assert_failed(client, AuthenticationFailed)
+        self.assert_failed(client, TrivialAuthenticationRefused)
+
+    def test_a_signed_request_after_one_of_those(self) -> None:
+        """
+        A proper request may follow one, and is an attempt of its own.
+        """
+        client = self.login()
+        client.askForAuth(b"publickey", b"junk")
+        signature = string(A.sshType()) + string(b"s")
+        client.askForAuth(b"publickey", self.query(A).signed_with(signature).build())
+        client.receive(SUCCESS)
+        self.assertEqual(
+            [a.outcome for a in self.assert_succeeded(client).attempts],
+            ["failed", "failed", "accepted"],
+        )
 
     def test_interactive_is_next(self) -> None:
         """

@@ -14,6 +14,7 @@ from conch_auth import errors
 from conch_auth._wire import string
 from conch_auth.messages import (
     NoneRequest,
+    PasswordRequest,
 )
 from tests.support import (
     Client,
@@ -100,6 +101,17 @@ class SecrecyTests(LoginTestCase):
             self.secret,
             "".join(str(event.get("log_failure")) for event in events),
         )
+
+    def test_not_remembered(self) -> None:
+        """
+        What was sent is not kept.
+        """
+        client = self.login(passwords=[b"pw", b"old", b"new"])
+        client.receive(failure(b"password"))
+        self.assertEqual(client._conversation.request, PasswordRequest(b""))
+        client.receive(expired())
+        self.assertEqual(client._conversation.request, PasswordRequest(b"", b""))
+        self.assertIsNone(client._oldPass)
 
     def test_not_in_clear(self) -> None:
         """

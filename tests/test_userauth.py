@@ -26,6 +26,7 @@ from tests.support import (
     LoginTestCase,
     RecordingTransport,
     banner,
+    expired,
     failure,
     new_key,
     partial,
@@ -446,6 +447,23 @@ class StoppedTests(LoginTestCase):
         self.assertIsInstance(self.error, errors.ConnectionLost)
         self.assert_nothing_pending(client)
 
+    def test_a_step_ends_the_connection(self) -> None:
+        """
+        Nothing more is asked once a step of the owner's has ended the login.
+        """
+
+        class Leaves(Client):
+            def _setOldPass(self, op: Any) -> None:
+                self.serviceStopped()
+
+        client = Leaves(passwords=[b"pw", b"old", b"new"])
+        self.start(client)
+        client.receive(failure(b"password"))
+        client.receive(expired())
+        self.assertEqual(
+            client.asked, ["getPassword", ("getPassword", b"Old Password: ")]
+        )
+
     def test_coroutine(self) -> None:
         """
         A coroutine that is asked finds out by a cancellation.
@@ -648,8 +666,9 @@ class UnimplementedTests(LoginTestCase):
         self.confirm(client)
         client.requestUnimplemented(4)
         self.assertEqual(self.ends, [])
-        client = self.login(answers=[Deferred()])
+        answer = Cancellable()
+        client = self.login(answers=[answer])
         client.receive(failure(b"keyboard-interactive"))
         client.receive(questions(b"?"))
         client.requestUnimplemented(4)
-        self.assertEqual(self.ends, [])
+        self.assertEqual((self.ends, answer.cancelled), ([], 0))
