@@ -142,7 +142,7 @@ class ClientUserAuth(SSHUserAuthClient):
             await wallet.open(self.keySkipped)
         key = await self._takeKey()
         if key is None:
-            given = await as_deferred(self._client.public_key_auth_requested)
+            given = await self.askPerson(self._client.public_key_auth_requested)
             if given:
                 wallet.add(given)
                 key = await self._takeKey()
@@ -166,7 +166,8 @@ class ClientUserAuth(SSHUserAuthClient):
         """
         self._conversation.wait("person")
         asked = as_deferred(question, *arguments)
-        return asked.addBoth(self._personAnswered)
+        # After a failure there is no more to wait for.
+        return asked.addCallback(self._personAnswered)
 
     def _personAnswered(self, answer: Any) -> Any:
         if not self._conversation.ended:

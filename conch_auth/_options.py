@@ -5,6 +5,8 @@ The options of C{connect}, checked and completed.
 from __future__ import annotations
 
 import getpass
+import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,7 @@ from conch_auth.callbacks import SSHClient
 from conch_auth.ssh_config import SSHConfig
 
 DEFAULT_PORT = 22
+_LAST_PORT = 65535
 #: AsyncSSH's order.
 _PREFERRED_AUTH = (names.PUBLICKEY, names.KEYBOARD_INTERACTIVE, names.PASSWORD)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -70,13 +73,19 @@ def method_names(
     preferred_auth: str | Sequence[str] | None,
 ) -> tuple[bytes, ...] | None:
     """
-    AsyncSSH's C{preferred_auth}: a list of names, or one text with commas.
+    AsyncSSH's C{preferred_auth}: a list of names, or one text with commas;
+    C{None} or C{()} where nothing is preferred.
+
+    @raise ValueError: where it names no method: nobody wants no login.
     """
-    if not preferred_auth:
+    if preferred_auth is None or preferred_auth == ():
         return None
     if isinstance(preferred_auth, str):
         preferred_auth = preferred_auth.split(",")
-    return tuple(name.strip().encode("ascii") for name in preferred_auth if name)
+    wanted = [name.strip() for name in preferred_auth]
+    if not all(wanted) or not wanted:
+        raise ValueError("preferred_auth has no name of a method, or an empty one")
+    return tuple(name.encode("ascii") for name in wanted)
 
 
 def seconds(name: str, value: float | str | None) -> float | None:
@@ -95,16 +104,43 @@ def seconds(name: str, value: float | str | None) -> float | None:
         value = sum(float(n) * _UNIT_SECONDS[unit.lower()] for n, unit in parts)
     if not value >= 0:
         raise ValueError(f"{name} must not be negative: {value!r}")
-    return float(value) or None
+    return float(value) if 0 < value < math.inf else None
 
 
 def host_name(host: str) -> str:
     """
     @raise ValueError: where C{host} cannot be the name of a host.
+    @raise TypeError: where it is no text.
     """
+    if not isinstance(host, str):
+        raise TypeError(f"host cannot be a {type(host).__name__}")
     if not host or host.startswith("-") or not host.isprintable() or " " in host:
         raise ValueError(f"not the name of a host: {host!r}")
     return host
+
+
+def check(options: Options) -> None:
+    """
+    Find mistakes while their author is still near.
+
+    @raise TypeError: an option is of a type that it cannot be.
+    @raise ValueError: the port is none.
+    """
+    password = options.password
+    fits = {
+        "port": isinstance(options.port, int | None),
+        "username": isinstance(options.username, str | None),
+        "host_key_alias": isinstance(options.host_key_alias, str | None),
+        "password": isinstance(password, str | bytes | None)
+        or callable(password)
+        or inspect.isawaitable(password),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            given = type(getattr(options, name)).__name__
+            raise TypeError(f"{name} cannot be a {given}")
+    if not 0 <= (options.port or 0) <= _LAST_PORT:
+        raise ValueError(f"not a port: {options.port!r}")
 
 
 def completed(options: Options, config: SSHConfig | None) -> Options:
