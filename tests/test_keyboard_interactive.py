@@ -282,6 +282,24 @@ class ServerIsFasterTests(InteractiveTestCase):
                 answer.callback(late)
             self.assertEqual(len(client.transport.packets), 3)
 
+    def test_next_method_is_overtaken(self) -> None:
+        """
+        Where the server gives up on its questions while the next method asks
+        the owner already, that question is dropped, and its method begun anew
+        from the server's new list, once.
+        """
+        first = Cancellable()
+        client = self.login(
+            [], [first, b"pw"], [ValueError()], preferredOrder=PASSWORD_NEXT
+        )
+        client.receive(failure(*PASSWORD_NEXT, b"publickey"))
+        client.receive(questions(b"?"))
+        self.assertEqual(client.asked[1:], ["getPassword"])
+        client.receive(failure(*PASSWORD_NEXT, b"publickey"))
+        self.assertEqual(first.cancelled, 1)
+        self.assertEqual(client.asked[1:], ["getPassword"] * 2)
+        self.assertEqual(client.transport.sent[2:], [PasswordRequest(b"pw")])
+
     def test_banner(self) -> None:
         """
         A banner does not disturb who is typing.

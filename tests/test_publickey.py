@@ -660,6 +660,17 @@ class OwnMethodTests(LoginTestCase):
         self.confirm(client)
         self.assertEqual(client.transport.sent[2:], [self.query(A)])
 
+    def test_request_with_another_signature(self) -> None:
+        """
+        Whoever asks for it, such a request is not sent, and the next method
+        follows.
+        """
+        client = self.login([A, None], [b"pw"])
+        client.receive(failure(b"publickey", b"password"))
+        signature = string(b"ssh-rsa") + string(b"s")
+        client.askForAuth(b"publickey", self.query(A).signed_with(signature).build())
+        self.assertEqual(client.transport.sent[2:], [PasswordRequest(b"pw")])
+
     def test_step_of_the_key(self) -> None:
         """
         C{_cbGetPublicKey} is asked what to do with a key, and with a failure
