@@ -22,6 +22,7 @@ from conch_auth._deadlines import Deadlines
 from conch_auth._options import (
     DEFAULT_PORT,
     Options,
+    check,
     completed,
     host_name,
     method_names,
@@ -111,7 +112,8 @@ def connect(
         L{LoginError<conch_auth.errors.LoginError>}: C{ConnectFailed},
         C{HostKeyNotVerifiable}, C{AuthenticationFailed}, C{ProtocolError} or
         C{ConnectionLost}.  Cancelling it closes the connection.
-    @raise ValueError: an option cannot be used.
+    @raise ValueError: an option has a value that cannot be used.
+    @raise TypeError: an option is of a type that cannot be used.
     """
     if reactor is None:
         from twisted.internet import reactor
@@ -142,6 +144,9 @@ def connect(
         allow_trivial_auth=not disable_trivial_auth,
         config=config,
     )
+    check(options)
+    if endpoint is not None and not IStreamClientEndpoint.providedBy(endpoint):
+        raise TypeError(f"endpoint cannot be a {type(endpoint).__name__}")
     if config is None or isinstance(config, SSHConfig):
         options = replace(completed(options, config), config=None)
     return _Opening(options, endpoint, reactor).run()
