@@ -293,6 +293,8 @@ class _Opening:
         authenticated = auth.whenAuthenticated()
         transport.requestService(auth)
         await authenticated
+        except internet_error.ConnectingCancelledError as error:
+            raise CancelledError from error
         await connection.ask("auth_completed")
 
     def _service(self) -> ClientUserAuth:
