@@ -348,9 +348,9 @@ class FormTests(TrustCase):
         self.assert_closed()
 
     def file(self, content: bytes) -> str:
-        path = self.mktemp()
-        Path(path).write_bytes(content)
-        return path
+        path = Path(self.mktemp())
+        path.write_bytes(content)
+        return str(path)
 
     def test_path(self) -> None:
         """
@@ -477,13 +477,14 @@ class CertificateTests(TestCase):
 
     def serve(self, **details: Any) -> AsyncSSHServer:
         details = {"principals": ["127.0.0.1"], **details}
-        server = AsyncSSHServer(Scripted)
+        server: Any = AsyncSSHServer(Scripted)
         self.plain = server.host_key
         make = details.pop("make", self.authority.generate_host_certificate)
         server.host_key = (server.host_key, make(server.host_key, "id", **details))
         server.start()
         self.addCleanup(server.stop)
-        return server
+        running: AsyncSSHServer = server
+        return running
 
     async def judge(
         self, server: AsyncSSHServer, verdict: Callable[[], Any], **options: Any
