@@ -68,9 +68,7 @@ PACKETS = st.one_of(
 )
 #: Which of the messages that are legal when it is sent; now and then, any
 #: packet.
-STEPS = st.integers(0, 9).flatmap(
-    lambda n: PACKETS if n == 0 else st.integers(0, 20)
-)
+STEPS = st.integers(0, 9).flatmap(lambda n: PACKETS if n == 0 else st.integers(0, 20))
 
 
 def packet(client: Client, step: int | tuple[int, bytes]) -> tuple[int, bytes]:

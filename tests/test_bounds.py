@@ -204,9 +204,7 @@ class RequestTests(BoundsTestCase):
         for count, asked in ((3, 1), (4, 0)):
             client = self.login([], [b"pw"], [["a"]], maxPrompts=3)
             client.receive(failure(b"keyboard-interactive"))
-            client.receive(
-                InfoRequest(b"", b"", b"", (Prompt(b"?", False),) * count)
-            )
+            client.receive(InfoRequest(b"", b"", b"", (Prompt(b"?", False),) * count))
             self.assertEqual(len(client.asked), asked)
 
     def test_endless_answers(self) -> None:
@@ -275,9 +273,11 @@ class RequestTests(BoundsTestCase):
         times, and the next method follows.
         """
         client = self.against(
-            lambda sent: SUCCESS
-            if isinstance(sent, PasswordRequest)
-            else failure(b"publickey", b"password"),
+            lambda sent: (
+                SUCCESS
+                if isinstance(sent, PasswordRequest)
+                else failure(b"publickey", b"password")
+            ),
             Client(itertools.repeat(KEY), [b"pw"], maxAttempts=20),
         )
         self.assert_succeeded(client)
@@ -530,9 +530,7 @@ class ServerTimeTests(BoundsTestCase):
             self.assertEqual(self.ends, [])
             client.clock.advance(1)
             report = self.assert_failed(client, LoginTimeout)
-            self.assertEqual(
-                report.ending, "the server did not answer in 120 seconds"
-            )
+            self.assertEqual(report.ending, "the server did not answer in 120 seconds")
 
     def test_each_reply(self) -> None:
         """

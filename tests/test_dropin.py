@@ -283,9 +283,7 @@ class DropInTests(LoginTestCase):
         client.auth_newmethod = auth_newmethod  # type: ignore[attr-defined]
         client.ssh_USERAUTH_PK_OK_newmethod = seen.append  # type: ignore[attr-defined]
         client.receive(failure(b"newmethod"))
-        self.assertEqual(
-            client.transport.sent[-1], OtherRequest(b"newmethod", b"data")
-        )
+        self.assertEqual(client.transport.sent[-1], OtherRequest(b"newmethod", b"data"))
         client.packetReceived(60, b"token")
         self.assertEqual(seen, [b"token"])
         client.receive(SUCCESS)

@@ -402,9 +402,7 @@ class OwnMethodTests(InteractiveTestCase):
 
         class Copy(CopiedStep):
             def ssh_USERAUTH_PK_OK_keyboard_interactive(self, packet: bytes) -> None:
-                self.getGenericAnswers(b"", b"", []).addCallback(
-                    self._cbGenericAnswers
-                )
+                self.getGenericAnswers(b"", b"", []).addCallback(self._cbGenericAnswers)
 
         answer: Deferred[Any] = Deferred()
         client = Copy(answers=[answer])

@@ -196,7 +196,11 @@ class LayoutTests(SynchronousTestCase):
         """
         self.assertEqual(
             InfoRequest(b"n", b"i", b"l", (Prompt(b"p", True),)).build(),
-            string(b"n") + string(b"i") + string(b"l") + uint32(1) + string(b"p")
+            string(b"n")
+            + string(b"i")
+            + string(b"l")
+            + uint32(1)
+            + string(b"p")
             + b"\x01",
         )
 

@@ -136,9 +136,7 @@ class PasswordTests(LoginTestCase):
         ):
             client = self.login(passwords=[answer, b"pw"])
             client.receive(failure(b"password", b"keyboard-interactive"))
-            self.assertEqual(
-                client.transport.sent[1:], [KeyboardInteractiveRequest()]
-            )
+            self.assertEqual(client.transport.sent[1:], [KeyboardInteractiveRequest()])
             client.receive(failure(b"password"))
             self.assertEqual(client.asked, ["getPassword"])
             report = self.assert_failed(client, AuthenticationFailed)

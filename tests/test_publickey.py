@@ -56,9 +56,7 @@ class OfferTests(LoginTestCase):
         self.confirm(client)
         client.receive(SUCCESS)
         report = self.assert_succeeded(client)
-        self.assertEqual(
-            report.proof, f"publickey with {report.attempts[-1].key}"
-        )
+        self.assertEqual(report.proof, f"publickey with {report.attempts[-1].key}")
 
     def test_signature(self) -> None:
         """
@@ -109,9 +107,7 @@ class OfferTests(LoginTestCase):
         client = self.login([A, A, A, B])
         client.receive(failure(b"publickey"))
         client.receive(failure(b"publickey"))
-        self.assertEqual(
-            client.transport.sent[1:], [self.query(A), self.query(B)]
-        )
+        self.assertEqual(client.transport.sent[1:], [self.query(A), self.query(B)])
         self.assertEqual(
             [a.reason for a in client.report.attempts if a.outcome == "skipped"],
             ["it was refused before"],
@@ -362,6 +358,21 @@ class NoSignatureTests(LoginTestCase):
         client.receive(failure(b"publickey"))
         self.confirm(client)
         self.assertIsNotNone(client.transport.sent[-1].signature)
+
+    def test_private_key_in_every_form(self) -> None:
+        """
+        C{getPrivateKey} may give its key, a Deferred or a coroutine of it.
+        """
+
+        async def coroutine() -> Key:
+            return A
+
+        for answer in (A, succeed(A), coroutine()):
+            client = self.login([A])
+            client.getPrivateKey = lambda: answer  # type: ignore # noqa: B023
+            client.receive(failure(b"publickey"))
+            self.confirm(client)
+            self.assertIsNotNone(client.transport.sent[-1].signature)
 
     def test_security_key(self) -> None:
         """
@@ -722,9 +733,7 @@ class OwnMethodTests(LoginTestCase):
             client.askForAuth(b"publickey", b"junk") or True
         )
         client.receive(failure(b"publickey"))
-        self.assertEqual(
-            client.transport.sent[-1], OtherRequest(b"publickey", b"junk")
-        )
+        self.assertEqual(client.transport.sent[-1], OtherRequest(b"publickey", b"junk"))
         client.receive(SUCCESS)
         self.assert_failed(client, TrivialAuthenticationRefused)
 

@@ -63,9 +63,7 @@ class ReadingTests(SynchronousTestCase):
         come through.
         """
         listed = string(b",a,,a,\xff")
-        self.assertEqual(
-            reader(listed).name_list(), (b"", b"a", b"", b"a", b"\xff")
-        )
+        self.assertEqual(reader(listed).name_list(), (b"", b"a", b"", b"a", b"\xff"))
 
     def test_rest(self) -> None:
         """
