@@ -31,6 +31,7 @@ class Login(Questions):
     user: bytes
     instance: Any
     _current: Conversation | None = None
+    _loginTransport: Any = None
     _disconnected: tuple[int, str] | None = None
 
     _log = Logger()
@@ -61,6 +62,14 @@ class Login(Questions):
             self._current = self._newConversation()
         return self._current
 
+    def _renew(self) -> None:
+        """
+        A subclass with a serviceStarted of its own may use the service again,
+        on another connection than its login has ended on.
+        """
+        if self._conversation.ended and self._loginTransport is not self.transport:
+            self._current = None
+
     def _newConversation(self) -> Conversation:
         recorder = Recorder(self.user, self.instance.name, self._seconds)
         deadlines = Deadlines(
@@ -72,6 +81,7 @@ class Login(Questions):
         """
         The first request is about to leave.
         """
+        self._loginTransport = self.transport
         self._conversation.recorder.start(_transports.host_name(self.transport))
         self._conversation.unwatch = _transports.watch(
             self.transport, self._connectionLost

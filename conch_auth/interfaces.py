@@ -55,15 +55,18 @@ class IUserAuthService(Interface):
     maxInteractiveAttempts: int = Attribute("Exchanges in a row.")
     maxRounds: int = Attribute("Rounds in an exchange.")
     maxPrompts: int = Attribute("Prompts in a round.")
+    maxTokenBytes: int = Attribute("Bytes of a GSSAPI token.")
+
+    _oldPass: Any = Attribute("The old password, while it is being changed.")
 
     def askForAuth(kind: bytes, extraData: bytes) -> None:
         """
         Send a USERAUTH_REQUEST.
         """
 
-    def sendUserAuth(message: Any) -> None:
+    def sendUserAuth(*carrying_on: Any) -> None:
         """
-        Send a message that carries on the last request.
+        Send messages that carry on the last request.
         """
 
     def incoming(message: type[Any], payload: bytes) -> Any:

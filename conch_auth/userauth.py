@@ -17,7 +17,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from conch_auth import _transports, algorithms, errors, messages, names, signing
+from conch_auth._gss_messages import GSSRequest, GSSResponse, GSSToken
 from conch_auth._login import Login
+from conch_auth._message import Continuation
 from conch_auth._states import TABLE, State, after_reply
 from conch_auth._wire import string
 from conch_auth.display import text
@@ -25,6 +27,8 @@ from conch_auth.interfaces import IUserAuthService
 from conch_auth.messages import Message
 from conch_auth.methods import (
     METHODS,
+    GSSAPIKeyEx,
+    GSSAPIWithMIC,
     HostBased,
     KeyboardInteractive,
     Method,
@@ -83,6 +87,9 @@ class SSHUserAuthClient(Login):
         MSG_USERAUTH_SUCCESS: "MSG_USERAUTH_SUCCESS",
         MSG_USERAUTH_BANNER: "MSG_USERAUTH_BANNER",
         MSG_USERAUTH_PK_OK: "MSG_USERAUTH_PK_OK",
+        names.MSG_USERAUTH_GSSAPI_TOKEN: "MSG_USERAUTH_GSSAPI_TOKEN",
+        names.MSG_USERAUTH_GSSAPI_ERROR: "MSG_USERAUTH_GSSAPI_ERROR",
+        names.MSG_USERAUTH_GSSAPI_ERRTOK: "MSG_USERAUTH_GSSAPI_ERRTOK",
     }
 
     methods: Mapping[bytes, type[Method]] = METHODS
@@ -175,7 +182,20 @@ class SSHUserAuthClient(Login):
         try:
             return SSHService.packetReceived(self, messageNum, packet)
         finally:
+            self._passedBy(message)
             conversation.admitted = None
+
+    def _passedBy(self, message: Message) -> None:
+        """
+        An override that never asked what is in it answers by itself.
+        """
+        conversation = self._conversation
+        if conversation.admitted is None or conversation.admitted[1] is not message:
+            return
+        if isinstance(message, messages.InfoRequest):
+            conversation.answered_unseen(bool(message.prompts))
+        elif isinstance(message, GSSResponse | GSSToken):
+            conversation.answered_unseen(True)
 
     def _admit(self, number: int, packet: bytes) -> Message | None:
         """
@@ -194,16 +214,21 @@ class SSHUserAuthClient(Login):
 
     def _parse(self, kind: type[_M], packet: bytes) -> _M:
         message = kind.parse(packet)
-        if isinstance(message, messages.PublicKeyOk):
-            asked = self._conversation.request
-            if not (
-                isinstance(asked, messages.PublicKeyRequest)
-                and algorithms.confirms(message, asked)
-            ):
-                raise errors.ProtocolError(
-                    "the server sent USERAUTH_PK_OK for a key or an algorithm that "
-                    "it was not asked about"
-                )
+        asked = self._conversation.request
+        if isinstance(message, GSSResponse) and not (
+            isinstance(asked, GSSRequest) and message.mechanism in asked.mechanisms
+        ):
+            raise errors.ProtocolError(
+                "the server chose a GSSAPI mechanism that it was not offered"
+            )
+        if isinstance(message, messages.PublicKeyOk) and not (
+            isinstance(asked, messages.PublicKeyRequest)
+            and algorithms.confirms(message, asked)
+        ):
+            raise errors.ProtocolError(
+                "the server sent USERAUTH_PK_OK for a key or an algorithm that "
+                "it was not asked about"
+            )
         return message
 
     def incoming(self, message: type[_M], payload: bytes) -> _M:
@@ -280,12 +305,7 @@ class SSHUserAuthClient(Login):
         meant = getattr(self, f"ssh_USERAUTH_PK_OK_{suffix}", None)
         if meant is None:
             return self._ebAuth(None)
-        result = meant(packet)
-        let_in = self._conversation.admitted
-        if let_in is not None and isinstance(let_in[1], messages.InfoRequest):
-            # An override that never asked what is in it answers by itself.
-            self._conversation.answered_unseen(bool(let_in[1].prompts))
-        return result
+        return meant(packet)
 
     def ssh_USERAUTH_PK_OK_publickey(self, packet: bytes) -> None:
         """
@@ -304,6 +324,30 @@ class SSHUserAuthClient(Login):
         INFO_REQUEST: ask the server's questions.
         """
         self._method(KeyboardInteractive).replied(packet)
+
+    def ssh_USERAUTH_PK_OK_gssapi_with_mic(self, packet: bytes) -> None:
+        """
+        GSSAPI_RESPONSE: begin the exchange by the mechanism that it names.
+        """
+        self._method(GSSAPIWithMIC).replied(packet)
+
+    def ssh_USERAUTH_GSSAPI_TOKEN(self, packet: bytes) -> None:
+        """
+        A token: take the next step.
+        """
+        self._method(GSSAPIWithMIC).token_received(packet)
+
+    def ssh_USERAUTH_GSSAPI_ERROR(self, packet: bytes) -> None:
+        """
+        What failed on the server; it is about to refuse.
+        """
+        self._method(GSSAPIWithMIC).status_received(packet)
+
+    def ssh_USERAUTH_GSSAPI_ERRTOK(self, packet: bytes) -> None:
+        """
+        The same, in the mechanism's own form.
+        """
+        self._method(GSSAPIWithMIC).error_token_received(packet)
 
     def ssh_USERAUTH_BANNER(self, packet: bytes) -> None:
         """
@@ -331,6 +375,7 @@ class SSHUserAuthClient(Login):
         @param extraData: what follows its name.
         """
         self.lastAuth = kind
+        self._renew()
         self._conversation.run(self._sendRequest, kind, extraData)
 
     def _sendRequest(self, kind: bytes, extraData: bytes) -> None:
@@ -368,23 +413,27 @@ class SSHUserAuthClient(Login):
         if not self.transportIsSecure():
             raise errors.TransportNotSecure()
 
-    def sendUserAuth(self, message: messages.InfoResponse) -> None:
+    def sendUserAuth(self, *carrying_on: Continuation) -> None:
         """
-        Send a message that carries on the outstanding request.
+        Send messages that carry on the outstanding request.
 
-        @raise conch_auth.errors.TransportNotSecure: where it holds a secret
-            and the transport does not protect it.
+        @raise conch_auth.errors.TransportNotSecure: where one of them proves who
+            logs in and the transport does not protect it.
         """
-        answered = any(message.answers)
-        if answered:
+        if any(message.proves for message in carrying_on):
             self._checkSecrecy()
-        proof = names.KEYBOARD_INTERACTIVE.decode("ascii") if answered else None
-        self._conversation.run(self._sendMessage, message, proof)
+        self._conversation.run(self._sendMessages, carrying_on)
 
-    def _sendMessage(self, message: Message, proof: str | None) -> None:
-        if not self._conversation.ended:
-            self._conversation.responding(proof)
-            self.transport.sendPacket(message.number, message.build())
+    def _sendMessages(self, carrying_on: tuple[Continuation, ...]) -> None:
+        conversation = self._conversation
+        if conversation.ended:
+            return
+        conversation.responding(carrying_on)
+        then = conversation.state
+        for message in carrying_on:
+            # A server in this process may have answered the one before.
+            if conversation.state is then:
+                self.transport.sendPacket(message.number, message.build())
 
     def transportIsSecure(self) -> bool:
         """
@@ -523,6 +572,20 @@ class SSHUserAuthClient(Login):
         Have this host vouch for its user.  C{False} when no key is left.
         """
         return self._method(HostBased).start()
+
+    def auth_gssapi_with_mic(self) -> Any:
+        """
+        Log in with a context of GSSAPI, such as a Kerberos ticket gives.
+        C{False} when there is none.
+        """
+        return self._method(GSSAPIWithMIC).start()
+
+    def auth_gssapi_keyex(self) -> Any:
+        """
+        It takes a key exchange of its own, so the report says why it is left
+        out.
+        """
+        return self._method(GSSAPIKeyEx).start()
 
     # The steps between a question and what is sent.
 

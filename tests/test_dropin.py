@@ -288,3 +288,42 @@ class DropInTests(LoginTestCase):
         self.assertEqual(seen, [b"token"])
         client.receive(SUCCESS)
         self.assert_succeeded(client)
+
+
+class AnotherConnectionTests(LoginTestCase):
+    """
+    A service that is used again.
+    """
+
+    def test_own_beginning_on_a_second_connection(self) -> None:
+        """
+        A login on another connection is a login of its own, also where the
+        subclass begins it without us.
+        """
+
+        class Own(SSHUserAuthClient):
+            def serviceStarted(self) -> None:
+                self.askForAuth(b"none", b"")
+
+        client = Own(b"alice", NextService())
+        for _ in range(2):
+            client.transport = RecordingTransport()
+            client.serviceStarted()
+            waited = client.whenAuthenticated()
+            self.assertEqual(len(client.transport.packets), 1)
+            client.serviceStopped()
+            self.failureResultOf(waited, errors.ConnectionLost)
+
+    def test_after_the_end(self) -> None:
+        """
+        On the connection that it ended on, nothing begins anew, and the report
+        stays where the transport is taken away.
+        """
+        client = SSHUserAuthClient(b"alice", NextService())
+        client.transport = RecordingTransport()
+        client.serviceStarted()
+        client.serviceStopped()
+        client.askForAuth(b"none", b"")
+        self.assertEqual(len(client.transport.packets), 1)
+        client.transport = None
+        self.assertEqual(client.report.ending, "the connection was lost")

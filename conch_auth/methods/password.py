@@ -61,7 +61,11 @@ class Password(Method):
         if self._changes >= limit:
             raise LimitReached("new passwords", "maxPasswordAttempts", limit)
         self._changes += 1
-        if not await self._new_password(request):
+        try:
+            sent = await self._new_password(request)
+        finally:
+            self.service._oldPass = None
+        if not sent:
             self.declined("the password has expired, and was not changed")
 
     async def _new_password(self, request: PasswordChangeRequest) -> bool:
