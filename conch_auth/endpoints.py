@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 
 from conch_auth import names
 from conch_auth._client_auth import ClientUserAuth, Credentials
@@ -177,6 +178,7 @@ class _Opening:
         self._endpoint = endpoint
         self._reactor = reactor
         self._late = False
+        self._given_up = False
         self._connection = SSHClientConnection(options.client_factory())
         self._deadlines = Deadlines(
             lambda: IReactorTime(reactor),
@@ -260,7 +262,7 @@ class _Opening:
         if endpoint is None:
             endpoint = HostnameEndpoint(self._reactor, options.host, options.port)
         try:
-            await endpoint.connect(Factory.forProtocol(self._transport))
+            await self._join(endpoint)
         except CancelledError:
             raise
         except Exception as error:
@@ -269,6 +271,26 @@ class _Opening:
         assert transport is not None
         await self._connection.ask("connection_made", self._connection)
         await transport.whenSecure()
+
+    def _join(self, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
+        """
+        Connect.  Endpoints differ in what they make of a cancellation; here it
+        is one, and what they connect all the same is closed.
+        """
+        joining: Deferred[Any] = endpoint.connect(Factory.forProtocol(self._transport))
+        waiting: Deferred[Any] = Deferred(lambda _: self._give_up(joining))
+        joining.addBoth(self._joined, waiting)
+        return waiting
+
+    def _give_up(self, joining: Deferred[Any]) -> None:
+        self._given_up = True
+        joining.cancel()
+
+    def _joined(self, result: Any, waiting: Deferred[Any]) -> None:
+        if not self._given_up:
+            waiting.callback(result)
+        elif not isinstance(result, Failure):
+            self._connection.abort()
 
     def _transport(self) -> ClientTransport:
         options, connection = self._options, self._connection
@@ -293,8 +315,6 @@ class _Opening:
         authenticated = auth.whenAuthenticated()
         transport.requestService(auth)
         await authenticated
-        except internet_error.ConnectingCancelledError as error:
-            raise CancelledError from error
         await connection.ask("auth_completed")
 
     def _service(self) -> ClientUserAuth:
