@@ -9,7 +9,7 @@ with the L{Conversation} that held it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,10 +20,20 @@ from twisted.python import failure
 from conch_auth import names
 from conch_auth._awaiting import as_deferred
 from conch_auth._deadlines import Deadlines
-from conch_auth._states import State, after_reply, after_request
+from conch_auth._gss_messages import GSSRequest
+from conch_auth._message import Continuation
+from conch_auth._states import (
+    ANSWERED,
+    State,
+    after_message,
+    after_reply,
+    after_request,
+    awaits_reply,
+)
 from conch_auth.algorithms import key_type_of
 from conch_auth.display import printable
 from conch_auth.errors import (
+    GSSAPIError,
     KeyUnusable,
     LimitReached,
     ProtocolError,
@@ -96,11 +106,13 @@ class Conversation:
     @ivar ended: whether the login is over.
     @ivar request: what was last asked for, without secrets.
     @ivar proof: what the request and its responses prove so far, in words.
+    @ivar complaint: what the server has said against the request, in words.
     @ivar server_methods: the methods that the server last listed; C{None}
         before it listed any.
     @ivar stage: how many factors the server has accepted.
     @ivar spent_keys: why a key is not to be offered again, by its blob.
-    @ivar sources: where a key came from, by its blob.
+    @ivar sources: where a key came from, by its blob, or another credential,
+        by its method.
     @ivar methods: the method objects, by name.
     @ivar unwatch: ends the watch over the connection.
     @ivar admitted: the payload that was let in by the door, and its message.
@@ -115,6 +127,7 @@ class Conversation:
         self.request: MethodRequest | None = None
         self.proof: str | None = None
         self.proved = False
+        self.complaint = ""
         self.server_methods: tuple[bytes, ...] | None = None
         self.stage = 0
         self.requests = 0
@@ -219,18 +232,22 @@ class Conversation:
         if not self._goes_on_with(request):
             self.recorder.begin(request.method, **self._known_of(request))
         self.proof = _proof_in(request)
+        self.complaint = ""
         self.request = request.without_secrets()
         self.state = after_request(request)
         self.requests += 1
         self.awaiting_reply()
 
-    def responding(self, proof: str | None) -> None:
+    def responding(self, carrying_on: Sequence[Continuation]) -> None:
         """
-        A message that carries on the outstanding request leaves now.
+        Messages that carry on the outstanding request leave now.
         """
-        self.proof = proof or self.proof
-        self.state = State.INTERACTIVE_SENT
-        self.awaiting_reply()
+        for message in carrying_on:
+            if message.proves:
+                self.proof = message.method.decode("ascii")
+            self.state = after_message(message)
+        if awaits_reply(self.state):
+            self.awaiting_reply()
 
     def answered_unseen(self, proved: bool) -> None:
         """
@@ -238,11 +255,11 @@ class Conversation:
         Conch's own methods do.  What it proves is then not known, but that
         there was something to answer.
         """
-        answering = self.state is State.ANSWERING and self.recorder.attempt is not None
+        answering = self.state in ANSWERED and self.recorder.attempt is not None
         if answering and self._question is None and not self._actions:
-            self.state = State.INTERACTIVE_SENT
+            self.state = ANSWERED[self.state]
             if proved:
-                self.proof = names.KEYBOARD_INTERACTIVE.decode("ascii")
+                self.proof = (self.asked_for or b"").decode("ascii", "replace")
 
     def awaiting_reply(self) -> None:
         self.recorder.sent()
@@ -267,7 +284,8 @@ class Conversation:
 
     def _known_of(self, request: MethodRequest) -> dict[str, Any]:
         if not isinstance(request, KeyRequest):
-            return {}
+            source = self.sources.get(request.method)
+            return {} if source is None else {"source": source}
         return {
             "key": KeyIdentity.of(key_type_of(request), request.blob),
             "algorithm": request.algorithm.decode("ascii", "replace"),
@@ -300,7 +318,7 @@ class Conversation:
         if message.partial:
             self._factor_accepted("partial", methods)
             return
-        reason = ""
+        reason = self.complaint
         if isinstance(self.request, PublicKeyRequest):
             self.spent_keys[self.request.blob] = "it was refused before"
             if self.request.signature is not None:
@@ -416,6 +434,7 @@ class Conversation:
 
 #: Their texts are ours and hold no secret.
 _OWN_ERRORS = (
+    GSSAPIError,
     KeyUnusable,
     LimitReached,
     ProtocolError,
@@ -439,10 +458,11 @@ def usable_methods(listed: Iterable[bytes]) -> tuple[bytes, ...]:
 def _proof_in(request: MethodRequest) -> str | None:
     """
     What C{request} proves by itself, in words.  A keyboard-interactive request
-    proves nothing before an answer is given.
+    proves nothing before an answer is given, nor does one for GSSAPI before its
+    exchange has come to an end.
     """
     method = request.method.decode("ascii", "replace")
-    if isinstance(request, NoneRequest | KeyboardInteractiveRequest):
+    if isinstance(request, NoneRequest | KeyboardInteractiveRequest | GSSRequest):
         return None
     if isinstance(request, OtherRequest) and is_described(request.method):
         # It is not what its method says, so no server can have accepted it.

@@ -12,12 +12,21 @@ from __future__ import annotations
 from enum import Enum
 
 from conch_auth import names
+from conch_auth._gss_messages import (
+    GSSErrorToken,
+    GSSExchangeComplete,
+    GSSMic,
+    GSSResponse,
+    GSSStatus,
+    GSSToken,
+)
 from conch_auth.errors import UnexpectedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
     HostBasedRequest,
     InfoRequest,
+    InfoResponse,
     Message,
     MethodReply,
     MethodRequest,
@@ -43,6 +52,11 @@ class State(Enum):
     CHANGING = "while the new password that it had asked for was being chosen"
     INTERACTIVE_SENT = "in reply to a keyboard-interactive message"
     ANSWERING = "while its questions were being answered"
+    GSSAPI_SENT = "in reply to a gssapi-with-mic request"
+    STEPPING = "while the next GSSAPI token was being made"
+    TOKEN_SENT = "in reply to a GSSAPI token"  # noqa: S105 - a state, no token
+    MIC_SENT = "in reply to the end of the GSSAPI exchange"
+    GSSAPI_FAILED = "after the GSSAPI exchange had failed"
     OTHER_SENT = "in reply to a request of another method"
     SUCCEEDED = "after it had said that the login succeeded"
     ENDED = "after the login had ended"
@@ -50,7 +64,8 @@ class State(Enum):
 
 #: RFC 4252, sections 5.1, 5.4, 7, 8 and 9; RFC 4256, section 3.  A banner may
 #: come at any time.  A server may give up on questions it has asked, or ask
-#: others.
+#: others.  RFC 4462, section 3: a server that reports an error then refuses; it
+#: may do so about the last token, which the MIC follows at once.
 TABLE: dict[State, dict[type[Message], State]] = {
     State.CHOOSING: {Banner: State.CHOOSING},
     State.NONE_SENT: {
@@ -88,6 +103,35 @@ TABLE: dict[State, dict[type[Message], State]] = {
         Failure: State.CHOOSING,
         InfoRequest: State.ANSWERING,
     },
+    State.GSSAPI_SENT: {
+        Banner: State.GSSAPI_SENT,
+        Failure: State.CHOOSING,
+        Success: State.SUCCEEDED,
+        GSSResponse: State.STEPPING,
+        GSSStatus: State.GSSAPI_FAILED,
+    },
+    State.STEPPING: {Banner: State.STEPPING},
+    State.TOKEN_SENT: {
+        Banner: State.TOKEN_SENT,
+        Failure: State.CHOOSING,
+        Success: State.SUCCEEDED,
+        GSSToken: State.STEPPING,
+        GSSStatus: State.GSSAPI_FAILED,
+        GSSErrorToken: State.GSSAPI_FAILED,
+    },
+    State.MIC_SENT: {
+        Banner: State.MIC_SENT,
+        Failure: State.CHOOSING,
+        Success: State.SUCCEEDED,
+        GSSStatus: State.GSSAPI_FAILED,
+        GSSErrorToken: State.GSSAPI_FAILED,
+    },
+    State.GSSAPI_FAILED: {
+        Banner: State.GSSAPI_FAILED,
+        Failure: State.CHOOSING,
+        GSSStatus: State.GSSAPI_FAILED,
+        GSSErrorToken: State.GSSAPI_FAILED,
+    },
     State.OTHER_SENT: {
         Banner: State.OTHER_SENT,
         Failure: State.CHOOSING,
@@ -102,6 +146,21 @@ _AFTER_METHOD = {
     names.NONE: State.NONE_SENT,
     names.PASSWORD: State.PASSWORD_SENT,
     names.KEYBOARD_INTERACTIVE: State.INTERACTIVE_SENT,
+    names.GSSAPI_WITH_MIC: State.GSSAPI_SENT,
+}
+
+_AFTER_MESSAGE: dict[type[Message], State] = {
+    InfoResponse: State.INTERACTIVE_SENT,
+    GSSToken: State.TOKEN_SENT,
+    GSSMic: State.MIC_SENT,
+    GSSExchangeComplete: State.MIC_SENT,
+    GSSErrorToken: State.GSSAPI_FAILED,
+}
+
+#: Where an override has answered past the exit, what is awaited then.
+ANSWERED = {
+    State.ANSWERING: State.INTERACTIVE_SENT,
+    State.STEPPING: State.TOKEN_SENT,
 }
 
 
@@ -127,3 +186,17 @@ def after_request(request: MethodRequest) -> State:
     if isinstance(request, HostBasedRequest):
         return State.SIGNATURE_SENT
     return _AFTER_METHOD.get(request.method, State.OTHER_SENT)
+
+
+def after_message(message: Message) -> State:
+    """
+    The state after C{message}, which carries on a request, was sent.
+    """
+    return _AFTER_MESSAGE[type(message)]
+
+
+def awaits_reply(state: State) -> bool:
+    """
+    Whether the server is to speak: it could then say that the login succeeded.
+    """
+    return Success in TABLE[state]

@@ -1,5 +1,6 @@
 """
-The messages of RFC 4252 and RFC 4256 as values.
+The messages of RFC 4252 and RFC 4256 as values; those of RFC 4462 are in
+L{conch_auth._gss_messages}.
 
 Each class has its RFC section above it and its fields in wire order; C{build}
 gives the payload, which is the message without its number, and C{parse} takes
@@ -9,60 +10,20 @@ one.  Every secret is left out of C{repr}.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from conch_auth import names
+from conch_auth._gss_messages import (
+    GSSErrorToken,
+    GSSRequest,
+    GSSResponse,
+    GSSStatus,
+    GSSToken,
+)
+from conch_auth._message import Continuation
+from conch_auth._message import Message as Message
+from conch_auth._message import MethodRequest as MethodRequest
 from conch_auth._wire import Reader, boolean, name_list, string, uint32
-
-_M = TypeVar("_M", bound="Message")
-
-
-class Message:
-    """
-    A message of the authentication protocol.
-
-    @cvar number: its message number.
-    @cvar title: its name in the RFC.
-    """
-
-    number: ClassVar[int]
-    title: ClassVar[str]
-
-    @classmethod
-    def parse(cls: type[_M], payload: bytes) -> _M:
-        """
-        @raise conch_auth.errors.MalformedMessage: where C{payload} is not
-            exactly one message.
-        """
-        reader = Reader(payload, cls.title)
-        message = cls._read(reader)
-        reader.end()
-        return message
-
-    @classmethod
-    def _read(cls: type[_M], reader: Reader) -> _M:
-        raise NotImplementedError
-
-    def build(self) -> bytes:
-        raise NotImplementedError
-
-
-# RFC 4252, section 5
-class MethodRequest:
-    """
-    What follows the method's name in a USERAUTH_REQUEST.
-    """
-
-    method: bytes
-
-    def build(self) -> bytes:
-        raise NotImplementedError
-
-    def without_secrets(self) -> MethodRequest:
-        """
-        The request as it may be remembered once it was sent.
-        """
-        return self
 
 
 # RFC 4252, section 5.2
@@ -220,7 +181,8 @@ _REQUESTS: dict[
     | type[PublicKeyRequest]
     | type[PasswordRequest]
     | type[KeyboardInteractiveRequest]
-    | type[HostBasedRequest],
+    | type[HostBasedRequest]
+    | type[GSSRequest],
 ] = {
     request.method: request
     for request in (
@@ -229,6 +191,7 @@ _REQUESTS: dict[
         PasswordRequest,
         KeyboardInteractiveRequest,
         HostBasedRequest,
+        GSSRequest,
     )
 }
 
@@ -402,10 +365,15 @@ class InfoRequest(Message):
 
 # RFC 4256, section 3.4
 @dataclass(frozen=True)
-class InfoResponse(Message):
+class InfoResponse(Continuation):
     number = names.MSG_USERAUTH_INFO_RESPONSE
     title = "USERAUTH_INFO_RESPONSE"
+    method = names.KEYBOARD_INTERACTIVE
     answers: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def proves(self) -> bool:
+        return any(self.answers)
 
     @classmethod
     def _read(cls, reader: Reader) -> InfoResponse:
@@ -439,10 +407,15 @@ class MethodReply(Message):
 _FROM_SERVER: dict[int, type[Message]] = {
     message.number: message for message in (Failure, Success, Banner)
 }
-_REPLIES: dict[bytes, type[Message]] = {
-    names.PUBLICKEY: PublicKeyOk,
-    names.PASSWORD: PasswordChangeRequest,
-    names.KEYBOARD_INTERACTIVE: InfoRequest,
+_REPLIES: dict[tuple[bytes, int], type[Message]] = {
+    (method, reply.number): reply
+    for method, replies in (
+        (names.PUBLICKEY, (PublicKeyOk,)),
+        (names.PASSWORD, (PasswordChangeRequest,)),
+        (names.KEYBOARD_INTERACTIVE, (InfoRequest,)),
+        (names.GSSAPI_WITH_MIC, (GSSResponse, GSSToken, GSSStatus, GSSErrorToken)),
+    )
+    for reply in replies
 }
 
 
@@ -454,6 +427,7 @@ def from_server(number: int, asked: bytes | None) -> type[Message] | None:
         are its own (RFC 4250, section 4.1.1).
     @return: C{None} where no server has cause to send such a number.
     """
-    if number == names.MSG_USERAUTH_PK_OK:
-        return _REPLIES.get(asked or b"", MethodReply)
-    return _FROM_SERVER.get(number)
+    meant = _REPLIES.get((asked or b"", number)) or _FROM_SERVER.get(number)
+    if meant is None and number == MethodReply.number:
+        return MethodReply
+    return meant

@@ -18,6 +18,12 @@ MSG_USERAUTH_PK_OK = 60
 MSG_USERAUTH_PASSWD_CHANGEREQ = 60
 MSG_USERAUTH_INFO_REQUEST = 60
 MSG_USERAUTH_INFO_RESPONSE = 61
+MSG_USERAUTH_GSSAPI_RESPONSE = 60
+MSG_USERAUTH_GSSAPI_TOKEN = 61
+MSG_USERAUTH_GSSAPI_EXCHANGE_COMPLETE = 63
+MSG_USERAUTH_GSSAPI_ERROR = 64
+MSG_USERAUTH_GSSAPI_ERRTOK = 65
+MSG_USERAUTH_GSSAPI_MIC = 66
 #: Messages from here on belong to the connection protocol and are illegal
 #: until authentication has succeeded (RFC 4252, section 6).
 FIRST_CONNECTION_MESSAGE = 80
@@ -30,6 +36,12 @@ NONE = b"none"
 PUBLICKEY = b"publickey"
 PASSWORD = b"password"
 KEYBOARD_INTERACTIVE = b"keyboard-interactive"
+GSSAPI_WITH_MIC = b"gssapi-with-mic"
+#: It takes a key exchange by GSSAPI (RFC 4462, section 4), which there is none of.
+GSSAPI_KEYEX = b"gssapi-keyex"
+#: A mechanism that negotiates one of the others, and must not be used (RFC 4462,
+#: section 7.3).
+SPNEGO = "1.3.6.1.5.5.2"
 HOSTBASED = b"hostbased"
 
 #: RFC 4250, section 4.6.1, less the underscore: a method is found under its
@@ -87,6 +99,9 @@ MAX_INTERACTIVE_ATTEMPTS = 3
 MAX_ROUNDS = 64
 #: Prompts in one round.  A form of more than this is no form for a person.
 MAX_PROMPTS = 256
+#: Bytes of one GSSAPI token.  The largest of Kerberos, a ticket of a user in a
+#: thousand groups, have 64 kB.
+MAX_TOKEN_BYTES = 128 * 1024
 #: Banners shown in one login, and their bytes together.  The largest that is
 #: known in the field, a legal notice of 200 kB, fits five times.
 MAX_BANNERS = 64

@@ -10,9 +10,9 @@ from typing import Any
 from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import fail, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
 
-from conch_auth import _local, names
+from conch_auth import _gss, _local, names
 
 
 class Questions(SSHService):
@@ -40,8 +40,9 @@ class Questions(SSHService):
     @cvar maxPasswordAttempts: passwords before the method is given up; it
         counts anew after an accepted factor, as the next ones do.
     @cvar maxInteractiveAttempts: keyboard-interactive exchanges, likewise.
-    @cvar maxRounds: rounds of questions in one exchange.
+    @cvar maxRounds: rounds of questions, or of GSSAPI tokens, in one exchange.
     @cvar maxPrompts: questions in one round.
+    @cvar maxTokenBytes: bytes of one GSSAPI token.
     @cvar maxBanners: banners delivered in one login; further ones are dropped.
     @cvar maxBannerBytes: bytes of banners delivered in one login.
     @cvar serverTimeout: seconds for a reply of the server; C{None} for no
@@ -53,6 +54,11 @@ class Questions(SSHService):
         person was asked.
     @cvar clientHost: the name of this host, for L{getClientHost}.
     @cvar clientUser: the name of the user on this host, for L{getClientUser}.
+    @cvar gssHost: the server's name in its Kerberos principal C{host/NAME}, for
+        L{getGSSAPIContext}; with an C{@} in it, the whole of C{service@NAME}.
+        With C{None}, no ticket is used.
+    @cvar gssDelegateCreds: let the server act in the user's name, by forwarding
+        the ticket to it.
     @cvar clock: an L{IReactorTime}.  With C{None} it is the reactor; and then
         a transport that has not exchanged keys, as tests drive one by hand,
         has no limits.
@@ -70,6 +76,7 @@ class Questions(SSHService):
     maxInteractiveAttempts = names.MAX_INTERACTIVE_ATTEMPTS
     maxRounds = names.MAX_ROUNDS
     maxPrompts = names.MAX_PROMPTS
+    maxTokenBytes = names.MAX_TOKEN_BYTES
     maxBanners = names.MAX_BANNERS
     maxBannerBytes = names.MAX_BANNER_BYTES
     serverTimeout: float | None = names.SERVER_TIMEOUT
@@ -80,6 +87,8 @@ class Questions(SSHService):
 
     clientHost: str | bytes | None = None
     clientUser: str | bytes | None = None
+    gssHost: str | None = None
+    gssDelegateCreds = False
 
     signatureAlgorithm: bytes | None = None
 
@@ -185,6 +194,26 @@ class Questions(SSHService):
         L{clientUser}, or else the name of the user who runs this.
         """
         return _local.user_name() if self.clientUser is None else self.clientUser
+
+    def getGSSAPIContext(self) -> Any:
+        """
+        A new context to log in with by gssapi-with-mic (RFC 4462, section 3):
+        an L{IGSSContext<conch_auth.interfaces.IGSSContext>}, or C{None}.  This
+        one uses the ticket of whoever runs this, for L{gssHost}; it takes the
+        C{gssapi} library.
+        """
+        if self.gssHost is None:
+            return None
+        return _gss.initiate(
+            self.gssHost, self._threads(), delegate=self.gssDelegateCreds
+        )
+
+    def _threads(self) -> Any:
+        if IReactorThreads.providedBy(self.clock):
+            return self.clock
+        from twisted.internet import reactor
+
+        return reactor
 
     # What the owner may want to know.
 

@@ -4,6 +4,7 @@ The bytes that a key signs, and the signature that comes back.
 
 from __future__ import annotations
 
+from conch_auth._gss_messages import GSSRequest
 from conch_auth._wire import Reader, string
 from conch_auth.certificates import plain_algorithm
 from conch_auth.display import printable, text
@@ -25,6 +26,15 @@ def data_to_sign(
         + whole.head()
         + request.unsigned()
     )
+
+
+def data_for_mic(session_id: bytes, user: bytes, service: bytes) -> bytes:
+    """
+    The session identifier and the head of the request, over which the MIC of
+    gssapi-with-mic is made (RFC 4462, section 3.5).
+    """
+    whole = UserAuthRequest(user, service, GSSRequest(()))
+    return string(session_id) + bytes((whole.number,)) + whole.head()
 
 
 def algorithm_of(signature: object, signer: str = "signData") -> bytes:

@@ -20,10 +20,11 @@ with PROTOCOL_ERROR, and the application gets a ``ProtocolError`` that names the
 message and the state.  A message number that no server has cause to send is
 answered with UNIMPLEMENTED, and nothing changes.
 
-USERAUTH_SUCCESS must be proved as well: a signature, a password or an answer must
-have been sent, or accepted as an earlier factor, unless ``allowTrivialAuth`` is
-set.  USERAUTH_PK_OK must name the key and the algorithm that were asked about.
-Message 60 is read as the message of the method that was asked for.
+USERAUTH_SUCCESS must be proved as well: a signature, a password, an answer or the
+end of a GSSAPI exchange must have been sent, or accepted as an earlier factor,
+unless ``allowTrivialAuth`` is set.  USERAUTH_PK_OK must name the key and the
+algorithm that were asked about, USERAUTH_GSSAPI_RESPONSE a mechanism that was
+offered.  Messages from 60 on are read as those of the method that was asked for.
 
 """
 _HEADINGS = ("state", "what it means", "message", "next state")

@@ -14,6 +14,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from conch_auth._gss_messages import (
+    GSSErrorToken,
+    GSSExchangeComplete,
+    GSSMic,
+    GSSToken,
+)
+from conch_auth._message import Continuation
 from conch_auth._wire import Reader
 from conch_auth.errors import MalformedMessage
 from conch_auth.messages import (
@@ -36,7 +43,7 @@ from conch_auth.userauth import SSHUserAuthClient
 
 SUCCESS = Success()
 #: What the client sends, as a test reads it.
-Sent = MethodRequest | InfoResponse
+Sent = MethodRequest | Continuation
 
 
 def new_key() -> Key:
@@ -90,13 +97,16 @@ class RecordingTransport:
         self.packets: list[tuple[int, bytes]] = []
         self.disconnects: list[tuple[int, bytes]] = []
         self.services: list[Any] = []
+        self._asked = b""
         self.unimplemented = 0
         self.replies: Callable[[Sent], Iterable[Message]] = lambda sent: ()
         self.deliver: Callable[[Message], object] = lambda message: None
 
     def sendPacket(self, number: int, payload: bytes) -> None:
         self.packets.append((number, payload))
-        for message in self.replies(_parsed(number, payload)):
+        if number == UserAuthRequest.number:
+            self._asked = _parsed(number, payload).method
+        for message in self.replies(_parsed(number, payload, self._asked)):
             self.deliver(message)
 
     def sendDisconnect(self, code: int, text: bytes) -> None:
@@ -113,16 +123,27 @@ class RecordingTransport:
 
     @property
     def sent(self) -> list[Sent]:
-        return [_parsed(number, payload) for number, payload in self.packets]
+        sent: list[Sent] = []
+        for number, payload in self.packets:
+            sent.append(_parsed(number, payload, sent[-1].method if sent else b""))
+        return sent
 
 
-def _parsed(number: int, payload: bytes) -> Sent:
+_CONTINUATIONS = {
+    (message.method, message.number): message
+    for message in (GSSToken, GSSMic, GSSExchangeComplete, GSSErrorToken)
+}
+
+
+def _parsed(number: int, payload: bytes, asked: bytes = b"") -> Sent:
     """
     A packet as a value; a request that is not what its method says is one of
     another kind.
+
+    @param asked: the method that was last asked for.
     """
-    if number == InfoResponse.number:
-        return InfoResponse.parse(payload)
+    if number != UserAuthRequest.number:
+        return _CONTINUATIONS.get((asked, number), InfoResponse).parse(payload)
     try:
         return UserAuthRequest.parse(payload).request
     except MalformedMessage:

@@ -16,7 +16,7 @@ import conch_auth
 #: its own storey, and from the storeys below.
 DRAWING = {
     "words": "names display report errors interfaces",
-    "wire": "_wire messages _states",
+    "wire": "_wire _message _gss_messages messages _states",
     "judgement": """
         certificates algorithms signing
         _knownhosts_lines _knownhosts_file _verdicts _policies knownhosts
@@ -25,7 +25,7 @@ DRAWING = {
     "conversation": """
         _awaiting _deadlines _transports _local _conversation _signers
         methods._base methods.password methods.keyboard_interactive
-        methods.publickey methods.hostbased methods
+        methods.publickey methods.gssapi methods.hostbased methods
         _gss questions _login userauth
         _agent_exchange _agent_connection agent _keyforms keys
         _ssh_program ssh_config

@@ -5,15 +5,26 @@ Tests for L{conch_auth._states}: each message of a server in each state.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from conch_auth._states import TABLE, State, after_reply, after_request
+from conch_auth._gss_messages import (
+    GSSErrorToken,
+    GSSExchangeComplete,
+    GSSMic,
+    GSSRequest,
+    GSSResponse,
+    GSSStatus,
+    GSSToken,
+)
+from conch_auth._states import TABLE, State, after_message, after_reply, after_request
 from conch_auth.errors import ProtocolError, UnexpectedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
     InfoRequest,
+    InfoResponse,
     KeyboardInteractiveRequest,
     Message,
     MethodReply,
@@ -25,6 +36,7 @@ from conch_auth.messages import (
     PublicKeyRequest,
     Success,
 )
+from tests.gss import KRB5_DER, LAST, ScriptedContext
 from tests.support import (
     SUCCESS,
     Client,
@@ -38,7 +50,7 @@ from tests.support import (
 
 KEY = new_key()
 
-#: RFC 4252 and 4256, once more, in numbers.
+#: RFC 4252, 4256 and 4462, once more, in numbers.
 LEGAL = {
     State.CHOOSING: {53},
     State.NONE_SENT: {51, 52, 53},
@@ -49,12 +61,20 @@ LEGAL = {
     State.CHANGING: {53},
     State.INTERACTIVE_SENT: {51, 52, 53, 60},
     State.ANSWERING: {51, 53, 60},
+    State.GSSAPI_SENT: {51, 52, 53, 60, 64},
+    State.STEPPING: {53},
+    State.TOKEN_SENT: {51, 52, 53, 61, 64, 65},
+    State.MIC_SENT: {51, 52, 53, 64, 65},
+    State.GSSAPI_FAILED: {51, 53, 64, 65},
     State.OTHER_SENT: {51, 52, 53, 60},
 }
+#: What a server may say besides while gssapi-with-mic is the method.
+GSSAPI_NUMBERS = {61, 64, 65}
 REPLY_TO: dict[bytes, Message] = {
     b"publickey": PublicKeyOk(KEY.sshType(), KEY.blob()),
     b"password": expired(),
     b"keyboard-interactive": questions(b"?"),
+    b"gssapi-with-mic": GSSResponse(KRB5_DER),
 }
 
 
@@ -116,6 +136,32 @@ def answering(client: Client) -> None:
     client.receive(questions(b"?"))
 
 
+def gssapi_sent(client: Client, *tokens: Any) -> None:
+    context = ScriptedContext(tokens)
+    client.getGSSAPIContext = lambda: context  # type: ignore[method-assign]
+    client.receive(failure(b"gssapi-with-mic"))
+
+
+def stepping(client: Client) -> None:
+    gssapi_sent(client, Deferred())
+    client.receive(GSSResponse(KRB5_DER))
+
+
+def token_sent(client: Client) -> None:
+    gssapi_sent(client, b"token", Deferred())
+    client.receive(GSSResponse(KRB5_DER))
+
+
+def mic_sent(client: Client) -> None:
+    gssapi_sent(client, LAST)
+    client.receive(GSSResponse(KRB5_DER))
+
+
+def gssapi_failed(client: Client) -> None:
+    token_sent(client)
+    client.receive(GSSStatus(0, 0, b"", b""))
+
+
 def other_sent(client: Client) -> None:
     client.receive(failure(b"other"))
 
@@ -131,6 +177,11 @@ WAYS: dict[State, Callable[[Client], None]] = {
     State.CHANGING: changing,
     State.INTERACTIVE_SENT: interactive_sent,
     State.ANSWERING: answering,
+    State.GSSAPI_SENT: gssapi_sent,
+    State.STEPPING: stepping,
+    State.TOKEN_SENT: token_sent,
+    State.MIC_SENT: mic_sent,
+    State.GSSAPI_FAILED: gssapi_failed,
     State.OTHER_SENT: other_sent,
 }
 
@@ -157,8 +208,18 @@ class TableTests(LoginTestCase):
             52: SUCCESS,
             53: banner(b"hello"),
             60: REPLY_TO.get(asked, MethodReply(b"")),
+            61: GSSToken(b"token"),
+            64: GSSStatus(0, 0, b"", b""),
+            65: GSSErrorToken(b"token"),
         }
         return messages[number].build() if number in messages else b""
+
+    def numbers_of_method(self, state: State) -> set[int]:
+        """
+        The numbers beyond 60 that mean something to the method of C{state}.
+        """
+        asked = self.in_state(state)._conversation.asked_for
+        return GSSAPI_NUMBERS if asked == b"gssapi-with-mic" else set()
 
     def test_every_way_is_known(self) -> None:
         """
@@ -186,7 +247,7 @@ class TableTests(LoginTestCase):
         PROTOCOL_ERROR, and the error names the message and the state.
         """
         for state, legal in LEGAL.items():
-            for number in {51, 52, 60} - legal:
+            for number in ({51, 52, 60} | self.numbers_of_method(state)) - legal:
                 client = self.in_state(state)
                 client.packetReceived(number, self.payload(client, number))
                 self.assert_failed(client, UnexpectedMessage, code=2)
@@ -203,7 +264,8 @@ class TableTests(LoginTestCase):
         for state in LEGAL:
             client = self.in_state(state)
             sent = len(client.transport.packets)
-            numbers = [50, *range(54, 60), *range(61, 80)]
+            known = self.numbers_of_method(state)
+            numbers = [50, *range(54, 60), *sorted({*range(61, 80)} - known)]
             for number in numbers:
                 client.packetReceived(number, b"")
                 self.assertIs(client._conversation.state, state)
@@ -293,6 +355,20 @@ class StepTests(LoginTestCase):
             (PasswordRequest(b""), State.PASSWORD_SENT),
             (PasswordRequest(b"", b""), State.PASSWORD_SENT),
             (KeyboardInteractiveRequest(), State.INTERACTIVE_SENT),
-            (OtherRequest(b"hostbased"), State.OTHER_SENT),
+            (GSSRequest(()), State.GSSAPI_SENT),
+            (OtherRequest(b"other"), State.OTHER_SENT),
         ):
             self.assertIs(after_request(request), then)
+
+    def test_after_message(self) -> None:
+        """
+        So has each message that carries on a request.
+        """
+        for message, then in (
+            (InfoResponse(()), State.INTERACTIVE_SENT),
+            (GSSToken(b""), State.TOKEN_SENT),
+            (GSSMic(b""), State.MIC_SENT),
+            (GSSExchangeComplete(), State.MIC_SENT),
+            (GSSErrorToken(b""), State.GSSAPI_FAILED),
+        ):
+            self.assertIs(after_message(message), then)
