@@ -147,6 +147,7 @@ class SSHClient:
 
 def is_overridden(client: SSHClient, callback: str) -> bool:
     """
-    Whether a client has a callback of its own.
+    Whether a client has a callback of its own, from its class or set on itself.
     """
-    return getattr(type(client), callback, None) is not getattr(SSHClient, callback)
+    own = getattr(client, callback)
+    return getattr(own, "__func__", own) is not getattr(SSHClient, callback)

@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from conch_auth import SSHClient, connect
+from conch_auth.callbacks import is_overridden
 from conch_auth.errors import (
     AuthenticationCancelled,
     AuthenticationFailed,
@@ -122,6 +123,22 @@ class SameAsAsyncSSHTests(SynchronousTestCase):
                 getattr(asyncssh.SSHClient(), name)(*arguments),
                 name,
             )
+
+
+    def test_overridden(self) -> None:
+        """
+        A callback may come from a subclass, or be set on the client.
+        """
+
+        class Own(SSHClient):
+            def begin_auth(self, username: str) -> None:
+                pass
+
+        name = "begin_auth"
+        self.assertTrue(is_overridden(Own(), name))
+        self.assertTrue(is_overridden(client(begin_auth=plain(None))(), name))
+        self.assertFalse(is_overridden(SSHClient(), name))
+        self.assertFalse(is_overridden(Own(), "auth_completed"))
 
 
 class AnswerTests(MemoryCase):

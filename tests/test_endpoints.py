@@ -359,6 +359,31 @@ class CancelTests(MemoryCase):
         self.assertIsInstance(self.error, defer.CancelledError)
         self.assertEqual(clock.getDelayedCalls(), [])
 
+    def test_connected_all_the_same(self) -> None:
+        """
+        An endpoint that does not heed it is cancelled at once, and what it
+        connects later is closed.
+        """
+        connected: Deferred[Any] = Deferred(lambda _: None)
+        memory = self.endpoint
+
+        @implementer(IStreamClientEndpoint)
+        class Deaf:
+            def connect(self, protocolFactory: Any) -> Deferred[Any]:
+                self.factory = protocolFactory
+                # Twisted would end a cancelled Deferred by itself.
+                passed: Deferred[Any] = Deferred(lambda _: None)
+                passed.cancel = lambda: None  # type: ignore[method-assign]
+                connected.chainDeferred(passed)
+                return passed
+
+        deaf = Deaf()
+        login = self.begin(endpoint=deaf)
+        login.cancel()
+        self.assertIsInstance(self.error, defer.CancelledError)
+        memory.connect(deaf.factory).chainDeferred(connected)
+        self.assert_closed()
+
     def test_every_delivery(self) -> None:
         """
         After any number of bytes of the conversation: the version, the key

@@ -23,7 +23,6 @@ from tests.asyncssh_clients import (
 )
 from tests.peers.asyncssh_server import (
     AsyncSSHServer,
-    Limited,
     Partial,
     PasswordChange,
     Rounds,
@@ -604,6 +603,16 @@ class EndTraces(TraceCase):
         """
         A server that limits the tries ends it first.
         """
+
+        class Limited(PasswordChange):
+            tries = 0
+
+            def validate_password(self, username: str, password: str) -> bool:
+                self.tries += 1
+                if self.tries == 3:
+                    self.conn.disconnect(2, "Too many authentication failures")
+                return False
+
         await self.assert_alike(
             self.serve(Limited),
             *("password_auth_requested",) * 3,
