@@ -50,6 +50,8 @@ class Options:
     config: Any = None
     identities_only: bool = False
     max_password_attempts: int = names.MAX_PASSWORD_ATTEMPTS
+    gss_host: Any = ()
+    gss_delegate_creds: bool | None = None
 
     @property
     def methods(self) -> tuple[bytes, ...]:
@@ -57,7 +59,16 @@ class Options:
         The methods to use, in order.
         """
         wanted = self.preferred_auth or _PREFERRED_AUTH
+        if self.preferred_auth is None and self.gss_name is not None:
+            wanted = (names.GSSAPI_KEYEX, names.GSSAPI_WITH_MIC, *wanted)
         return tuple(name for name in wanted if name not in self.disabled_auth)
+
+    @property
+    def gss_name(self) -> str | None:
+        """
+        The server's name in its Kerberos principal; C{None} to use no ticket.
+        """
+        return self.host if self.gss_host == () else self.gss_host
 
     @property
     def known_as(self) -> tuple[str, int]:
@@ -131,6 +142,7 @@ def check(options: Options) -> None:
         "port": isinstance(options.port, int | None),
         "username": isinstance(options.username, str | None),
         "host_key_alias": isinstance(options.host_key_alias, str | None),
+        "gss_host": isinstance(options.gss_name, str | None),
         "password": isinstance(password, str | bytes | None)
         or callable(password)
         or inspect.isawaitable(password),
@@ -189,6 +201,9 @@ def _configured(options: Options, config: SSHConfig) -> Options:
         disabled_auth=options.disabled_auth | _switched_off(config),
         host_key_alias=options.host_key_alias or config.host_key_alias,
         connect_timeout=config.connect_timeout or options.connect_timeout,
+        gss_delegate_creds=config.gssapi_delegate_credentials
+        if options.gss_delegate_creds is None
+        else options.gss_delegate_creds,
         identities_only=config.identities_only,
         max_password_attempts=config.number_of_password_prompts,
     )
@@ -203,6 +218,8 @@ def _switched_off(config: SSHConfig) -> frozenset[bytes]:
         names.PUBLICKEY: config.pubkey_authentication,
         names.PASSWORD: config.password_authentication,
         names.KEYBOARD_INTERACTIVE: config.kbdint_authentication,
+        names.GSSAPI_WITH_MIC: config.gssapi_authentication,
+        names.GSSAPI_KEYEX: config.gssapi_authentication,
     }
     return frozenset(name for name, on in switches.items() if not on)
 

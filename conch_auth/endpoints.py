@@ -59,6 +59,9 @@ def connect(
     host_key_alias: str | None = None,
     login_timeout: float | str | None = LOGIN_TIMEOUT,
     connect_timeout: float | str | None = CONNECT_TIMEOUT,
+    gss_host: str | tuple[()] | None = (),
+    gss_auth: bool = True,
+    gss_delegate_creds: bool | None = None,
     kbdint_auth: bool = True,
     password_auth: bool = True,
     public_key_auth: bool = True,
@@ -98,6 +101,12 @@ def connect(
         takes; also as C{"1m30s"}; C{None} or 0 for no limit.
     @param connect_timeout: seconds for the connection and the key exchange,
         likewise.
+    @param gss_host: the server's name in its Kerberos principal; C{()} for
+        C{host}, C{None} to use no Kerberos ticket.  It takes the extra
+        C{gssapi}.
+    @param gss_auth: whether to use gssapi-with-mic.
+    @param gss_delegate_creds: forward the ticket to the server, which can then
+        act in the user's name; C{None} for what C{config} says, or else no.
     @param kbdint_auth: whether to use keyboard-interactive.
     @param password_auth: whether to use passwords.
     @param public_key_auth: whether to use keys.
@@ -136,6 +145,8 @@ def connect(
                 names.PUBLICKEY: public_key_auth,
                 names.PASSWORD: password_auth,
                 names.KEYBOARD_INTERACTIVE: kbdint_auth,
+                names.GSSAPI_WITH_MIC: gss_auth,
+                names.GSSAPI_KEYEX: gss_auth,
             }.items()
             if not on
         ),
@@ -143,6 +154,8 @@ def connect(
         login_timeout=seconds("login_timeout", login_timeout),
         connect_timeout=seconds("connect_timeout", connect_timeout),
         allow_trivial_auth=not disable_trivial_auth,
+        gss_host=gss_host,
+        gss_delegate_creds=gss_delegate_creds,
         config=config,
     )
     check(options)
@@ -337,6 +350,8 @@ class _Opening:
         auth.maxPasswordAttempts = options.max_password_attempts
         auth.loginTimeout = options.login_timeout
         auth.allowTrivialAuth = options.allow_trivial_auth
+        auth.gssHost = options.gss_name
+        auth.gssDelegateCreds = bool(options.gss_delegate_creds)
         auth.begun = self._deadlines.stop
         return auth
 

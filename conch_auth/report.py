@@ -285,11 +285,26 @@ def _hostbased_advice(user: str, outcomes: list[Outcome]) -> str:
     )
 
 
+def _gssapi_advice(user: str, outcomes: list[Outcome]) -> str:
+    if "refused" in outcomes:
+        return (
+            f"The Kerberos ticket is not accepted for {user}: compare its name (klist) "
+            "with the user name; that account's .k5login may allow others."
+        )
+    if "failed" in outcomes:
+        return "The Kerberos ticket could not be used: see the reason beside it."
+    return (
+        "The server accepts Kerberos tickets (gssapi-with-mic) and none was used: run "
+        "kinit, and let the client use the ticket (gss_host, or gssHost)."
+    )
+
+
 _ADVICE_OF_METHOD: dict[str, Callable[[str, list[Outcome]], str]] = {
     "publickey": _publickey_advice,
     "password": _password_advice,
     "keyboard-interactive": _interactive_advice,
     "hostbased": _hostbased_advice,
+    "gssapi-with-mic": _gssapi_advice,
 }
 
 

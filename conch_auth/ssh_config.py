@@ -71,6 +71,8 @@ class SSHConfig:
     @ivar password_authentication: whether C{password} may be tried.
     @ivar kbdint_authentication: whether C{keyboard-interactive} may be tried.
     @ivar pubkey_authentication: whether C{publickey} may be tried.
+    @ivar gssapi_authentication: whether C{gssapi-with-mic} may be tried.
+    @ivar gssapi_delegate_credentials: whether the ticket is forwarded.
     @ivar connect_timeout: in seconds; C{None} for the system's own.
     @ivar proxy_command: the command to connect through; it is not run here.
     @ivar proxy_jump: the hosts to connect through; they are not followed here.
@@ -95,6 +97,8 @@ class SSHConfig:
     password_authentication: bool = True
     kbdint_authentication: bool = True
     pubkey_authentication: bool = True
+    gssapi_authentication: bool = False
+    gssapi_delegate_credentials: bool = False
     connect_timeout: int | None = None
     proxy_command: str | None = None
     proxy_jump: str | None = None
@@ -260,6 +264,8 @@ def _config(
         password_authentication=_flag(said, "passwordauthentication", True),
         kbdint_authentication=_flag(said, "kbdinteractiveauthentication", True),
         pubkey_authentication=_flag(said, "pubkeyauthentication", True),
+        gssapi_authentication=_flag(said, "gssapiauthentication", False),
+        gssapi_delegate_credentials=_flag(said, "gssapidelegatecredentials", False),
         connect_timeout=_number(said, "connecttimeout", 0) or None,
         proxy_command=_set(said, "proxycommand"),
         proxy_jump=_set(said, "proxyjump"),
