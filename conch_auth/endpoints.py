@@ -244,7 +244,8 @@ class _Opening:
         """
         options, connection = self._options, self._connection
         if self._late:
-            late = f"not done in {options.connect_timeout:g} seconds"
+            limit = f"{options.connect_timeout:g} seconds"
+            late = f"{_unfinished(connection.transport)} in {limit}"
             return ConnectTimeout(options.host, options.port or DEFAULT_PORT, late)
         known = None if connection.transport is None else connection.transport.failure
         if type(error) is ConnectionLost and isinstance(known, LoginError):
@@ -360,6 +361,14 @@ def _no_limit(party: Party) -> None:
     """
     Each party may take what is left of the whole.
     """
+
+
+def _unfinished(transport: ClientTransport | None) -> str:
+    if transport is None:
+        return "it did not answer"
+    if not transport.gotVersion:
+        return "something answers there, but it did not begin to speak SSH"
+    return "the keys were not exchanged"
 
 
 def _reason(error: Exception) -> str:
