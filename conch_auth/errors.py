@@ -128,7 +128,9 @@ class NotSSH(ConnectionLost):
         self.said = said
 
     def __str__(self) -> str:
-        said = printable(self.said.strip(), limit=400)
+        # Of a web page there are many lines, and the first tells what it is.
+        first = self.said.strip().partition("\n")[0]
+        said = printable(first.rstrip("\r"), limit=400)
         told = f"it said: {said}" if said else "it said nothing"
         return (
             f"the server did not begin to speak SSH; {told}. "
