@@ -87,8 +87,8 @@ class HostQuestion:
             "this fingerprint:",
             f"  {shown}",
             *self._warnings(offer),
-            "Compare the fingerprint with one from the host's owner: anybody who",
-            "stands in for the host on the network shows a key as well, but another.",
+            "Compare the fingerprint with one from the host's owner: whoever takes the",
+            "host's place on the network shows a key of their own.",
         ]
         return "".join(f"{line}\n" for line in lines)
 

@@ -99,7 +99,9 @@ class Terminal:
         try:
             self._number = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
-            raise NoTerminal(f"there is no terminal: {error}") from None
+            raise NoTerminal(
+                f"there is no terminal: {path}: {error.strerror}"
+            ) from None
         self._reader = Readable(reactor, self._number, self._typed, self._closed)
         self._usual: list[Any] | None = None
         self._prompt = ""

@@ -171,7 +171,8 @@ def _readable(path: str) -> str:
         with open(path, "rb"):
             return path
     except OSError as error:
-        raise argparse.ArgumentTypeError(printable(str(error))) from None
+        reason = f"{path}: {error.strerror}"
+        raise argparse.ArgumentTypeError(printable(reason)) from None
 
 
 def _configuration(path: str) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from conch_auth.loopback import LoopbackServer
 
 #: Without a controlling terminal, wherever the tests are started.
 _DETACHED = (
@@ -136,20 +139,75 @@ def start(*arguments: str, **variables: str) -> Running:
     return running
 
 
-def start_on_terminal(*arguments: str, **variables: str) -> OnTerminal:
+def start_on_terminal(*arguments: str, shell: str = "", **variables: str) -> OnTerminal:
     """
     Start C{conch-auth} on a terminal.
 
+    @param shell: run this in a shell with job control, where it is C{"$@"}.
     @param variables: of its environment.
     """
     from twisted.internet import reactor
 
     running = OnTerminal()
+    command = [sys.executable, "-m", "conch_auth", *arguments]
+    if shell:
+        command = ["/bin/sh", "-mc", shell, "sh", *command]
     reactor.spawnProcess(  # type: ignore[attr-defined]
         running,
-        sys.executable,
-        [sys.executable, "-m", "conch_auth", *arguments],
+        command[0],
+        command,
         env={**environment(), **variables},
         usePTY=(running.keyboard, running.inside, os.ttyname(running.inside)),
     )
     return running
+
+
+class LoginCase(TestCase):
+    """
+    Has a server to log in to, where alice has a password.
+    """
+
+    timeout = 60
+
+    async def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.server = LoopbackServer()
+        await self.server.listen(reactor)
+        self.addCleanup(self.server.stop)
+        self.server.add_user("alice", password="wonderland")
+
+    def login(self, *rest: str, user: str = "alice") -> list[str]:
+        return [
+            *self.place(),
+            "--fingerprint",
+            self.server.fingerprint,
+            f"{user}@127.0.0.1",
+            *rest,
+        ]
+
+    def place(self, port: int | None = None) -> list[str]:
+        """
+        The server, and no configuration of whoever runs the tests.
+        """
+        return ["login", "-F", "none", "-p", str(port or self.server.port)]
+
+    def key_file(self, key: Any, passphrase: bytes | None = None) -> str:
+        path: str = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(key.toString("openssh", subtype="v1", passphrase=passphrase))
+        os.chmod(path, 0o600)
+        return os.path.abspath(path)
+
+    def assert_usual(self, running: OnTerminal) -> None:
+        """
+        The terminal was left so that it shows what is typed.
+        """
+        self.assertTrue(running.modes[3] & termios.ECHO)
+        self.assertFalse(running.modes[3] & termios.ECHONL)
+
+    async def ended(self, running: Running, status: int) -> None:
+        ended = await running.status
+        everything = running.screen + running.complaints
+        self.assertEqual(ended, status, everything)
+        self.assertNotIn(b"Traceback", everything)

@@ -10,8 +10,6 @@ import io
 import os
 import re
 import signal
-import termios
-from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -23,7 +21,7 @@ from conch_auth import _running, cli, errors
 from conch_auth._command import CommandFailed
 from conch_auth.loopback import LoopbackServer, Result, generate_key
 from conch_auth.report import Attempt, AuthReport
-from tests.cli_process import OnTerminal, Running, start, start_on_terminal
+from tests.cli_process import LoginCase, start, start_on_terminal
 
 
 class ParseTests(SynchronousTestCase):
@@ -173,53 +171,10 @@ class ExplainTests(SynchronousTestCase):
         os.close(writing)
 
 
-class ProcessTests(TestCase):
+class ProcessTests(LoginCase):
     """
     C{conch-auth login} from outside.
     """
-
-    timeout = 60
-
-    async def setUp(self) -> None:
-        self.server = LoopbackServer()
-        await self.server.listen(reactor)
-        self.addCleanup(self.server.stop)
-        self.server.add_user("alice", password="wonderland")
-
-    def login(self, *rest: str, user: str = "alice") -> list[str]:
-        return [
-            *self.place(),
-            "--fingerprint",
-            self.server.fingerprint,
-            f"{user}@127.0.0.1",
-            *rest,
-        ]
-
-    def place(self, port: int | None = None) -> list[str]:
-        """
-        The server, and no configuration of whoever runs the tests.
-        """
-        return ["login", "-F", "none", "-p", str(port or self.server.port)]
-
-    def key_file(self, key: Any, passphrase: bytes | None = None) -> str:
-        path: str = self.mktemp()
-        with open(path, "wb") as file:
-            file.write(key.toString("openssh", subtype="v1", passphrase=passphrase))
-        os.chmod(path, 0o600)
-        return os.path.abspath(path)
-
-    def assert_usual(self, running: OnTerminal) -> None:
-        """
-        The terminal was left so that it shows what is typed.
-        """
-        self.assertTrue(running.modes[3] & termios.ECHO)
-        self.assertFalse(running.modes[3] & termios.ECHONL)
-
-    async def ended(self, running: Running, status: int) -> None:
-        ended = await running.status
-        everything = running.screen + running.complaints
-        self.assertEqual(ended, status, everything)
-        self.assertNotIn(b"Traceback", everything)
 
     async def test_password(self) -> None:
         """
