@@ -90,6 +90,8 @@ MAX_METHODS = 64
 #: Requests sent in one login.  More than an agent filled by hand can hold keys;
 #: few enough that a server which refuses for ever is left within seconds.
 MAX_ATTEMPTS = 1024
+#: Refused requests that a server is taken to allow: sshd's own MaxAuthTries.
+MAX_AUTH_TRIES = 6
 #: Passwords sent in a row (OpenSSH's NumberOfPasswordPrompts).
 MAX_PASSWORD_ATTEMPTS = 3
 #: Keyboard-interactive exchanges begun in a row, for the same reason.

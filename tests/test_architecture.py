@@ -21,6 +21,7 @@ DRAWING = {
         certificates algorithms signing
         _knownhosts_lines _knownhosts_file _verdicts _policies knownhosts
         _agent_constraints _agent_messages _keyfiles
+        _memory_file memory plan
     """,
     "conversation": """
         _awaiting _deadlines _transports _local _conversation _signers
