@@ -23,11 +23,14 @@ from tests.asyncssh_clients import (
 )
 from tests.peers.asyncssh_server import (
     AsyncSSHServer,
+    Boolean,
     Partial,
     PasswordChange,
     Rounds,
     Scripted,
     Server,
+    String,
+    UInt32,
 )
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
@@ -620,10 +623,105 @@ class EndTraces(TraceCase):
         )
 
 
+class Guest(Server):
+    """
+    Lets everybody in.
+    """
+
+    def begin_auth(self, username: str) -> bool:
+        return False
+
+
 class DifferenceTraces(TraceCase):
     """
     Where we differ from AsyncSSH on purpose.
     """
+
+    async def test_trivial(self) -> None:
+        """
+        A success for which nothing was proved is refused unless it is wanted;
+        with AsyncSSH it is accepted unless it is not.
+        """
+        server = self.serve(Guest)
+        await self.assert_differ(
+            server, ["auth_completed", "connection_lost"], ["connection_lost"]
+        )
+        for refuse in (True, False):
+            expected = [] if refuse else ["auth_completed"]
+            await self.assert_alike(
+                server, *expected, options={"disable_trivial_auth": refuse}
+            )
+
+    async def test_second_question(self) -> None:
+        """
+        Where a stored password was the answer to one question, AsyncSSH asks
+        C{password_auth_requested} for the next; we answer no more of them.
+        """
+
+        class Twice(OnePrompt):
+            rounds = 0
+
+            def validate_kbdint_response(self, username: str, responses: Any) -> Any:
+                self.rounds += 1
+                return True if self.rounds == 2 else ("", "", "", self.prompts)
+
+        await self.assert_differ(
+            self.serve(Twice),
+            [
+                "kbdint_auth_requested",
+                "password_auth_requested",
+                "auth_completed",
+                "connection_lost",
+            ],
+            ["kbdint_auth_requested", "connection_lost"],
+            submethods=[NotImplemented],
+            passwords=["once more"],
+            options={"password": "right"},
+        )
+
+    async def test_text_that_is_none(self) -> None:
+        """
+        Where a banner or a debug message is not UTF-8, AsyncSSH hangs up; we
+        replace what cannot be read, and go on.
+        """
+
+        def banner(server: Scripted) -> None:
+            server.conn.send_auth_banner(b"\xff!", "en")
+
+        def debug(server: Scripted) -> None:
+            server.send(4, Boolean(True) + String(b"\xff!") + String(b""))
+
+        for step, called in (
+            (banner, "auth_banner_received"),
+            (debug, "debug_msg_received"),
+        ):
+            await self.assert_differ(
+                self.serve(scripted(begin=step)),
+                ["connection_lost"],
+                [
+                    called,
+                    "kbdint_auth_requested",
+                    "password_auth_requested",
+                    "auth_completed",
+                    "connection_lost",
+                ],
+                passwords=["right"],
+            )
+
+    async def test_reason_that_is_none(self) -> None:
+        """
+        Nor does a DISCONNECT lose its code for such a text.
+        """
+
+        def leave(server: Scripted) -> None:
+            server.send(1, UInt32(11) + String(b"\xff!") + String(b""))
+            server.conn.abort()
+
+        server = self.serve(scripted(begin=leave))
+        theirs, ours = await self._traces(server, {}, {})
+        told = _side_by_side(theirs, ours)
+        self.assertEqual(theirs[0][-1], ("connection_lost", 2), told)
+        self.assertEqual(ours[0][-1], ("connection_lost", 11), told)
 
     async def test_bounded(self) -> None:
         """
