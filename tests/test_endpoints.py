@@ -21,7 +21,7 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
 )
-from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone, NoProtocol
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
@@ -904,3 +904,33 @@ class AgainTests(MemoryCase):
         self.endpoint.links[0].lose()
         self.assertIsInstance(self.error, ConnectionLost)
         self.assert_closed()
+
+
+class MemoryEndpointTests(MemoryCase):
+    """
+    The loopback server's endpoint.
+    """
+
+    def test_no_protocol(self) -> None:
+        """
+        A factory that gives no protocol is not connected.
+        """
+        nothing: Any = Factory()
+        nothing.buildProtocol = lambda address: None
+        self.failureResultOf(self.endpoint.connect(nothing), NoProtocol)
+        self.assertEqual(self.endpoint.links, [])
+
+    def test_links(self) -> None:
+        """
+        It keeps the link of each connection, and lets all of them talk.
+        """
+        for _ in range(2):
+            self.begin(password="right")
+        self.assertEqual(self.ends, [])
+        self.endpoint.pump()
+        self.assertEqual(len(self.endpoint.links), 2)
+        self.assertEqual([made.report.succeeded for made in self.ends], [True, True])
+        for made in self.ends:
+            made.close()
+        self.endpoint.pump()
+        self.assertEqual([link.closed for link in self.endpoint.links], [True, True])
