@@ -320,7 +320,7 @@ def algorithm_named_in(data: bytes) -> bytes | None:
         return None
 
 
-_METHODS_WITH_KEY = (names.PUBLICKEY, b"publickey-hostbound-v00@openssh.com")
+_METHODS_WITH_KEY = (names.PUBLICKEY, names.PUBLICKEY_HOSTBOUND)
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -153,7 +153,7 @@ class Conversation:
         """
         The method whose request is outstanding or being carried on.
         """
-        return self.request.method if self.request is not None else None
+        return self.request.listed_as if self.request is not None else None
 
     def run(self, action: Callable[..., object], *arguments: Any) -> None:
         """
@@ -230,7 +230,7 @@ class Conversation:
         """
         self.drop_question()
         if not self._goes_on_with(request):
-            self.recorder.begin(request.method, **self._known_of(request))
+            self.recorder.begin(request.listed_as, **self._known_of(request))
         self.proof = _proof_in(request)
         self.complaint = ""
         self.request = request.without_secrets()
@@ -270,7 +270,7 @@ class Conversation:
         Whether C{request} belongs to the attempt that runs already.
         """
         attempt = self.recorder.attempt
-        if attempt is None or request.method != self.asked_for:
+        if attempt is None or request.listed_as != self.asked_for:
             return False
         before = self.request
         if isinstance(request, PublicKeyRequest):
@@ -461,7 +461,7 @@ def _proof_in(request: MethodRequest) -> str | None:
     proves nothing before an answer is given, nor does one for GSSAPI before its
     exchange has come to an end.
     """
-    method = request.method.decode("ascii", "replace")
+    method = request.listed_as.decode("ascii", "replace")
     if isinstance(request, NoneRequest | KeyboardInteractiveRequest | GSSRequest):
         return None
     if isinstance(request, OtherRequest) and is_described(request.method):

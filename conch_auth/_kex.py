@@ -215,6 +215,19 @@ class ProvedKey:
     certificate: HostCertificate | None
 
 
+class HostKeyProof(NamedTuple):
+    """
+    That the server holds its host key, as somebody else can verify it.
+
+    @ivar host_key: the key, or the certificate, as the server showed it.
+    @ivar session_id: what it signed, the hash of the first key exchange.
+    """
+
+    host_key: bytes
+    session_id: bytes
+    signature: bytes
+
+
 def prove_host_key(
     algorithm: bytes, host_key: bytes, signature: bytes, digest: bytes
 ) -> ProvedKey:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from conch_auth import names
 from conch_auth._wire import Reader
 
 _M = TypeVar("_M", bound="Message")
@@ -63,6 +64,13 @@ class MethodRequest:
     """
 
     method: bytes
+
+    @property
+    def listed_as(self) -> bytes:
+        """
+        The method that it is one of, as servers list it.
+        """
+        return names.LISTED_AS.get(self.method, self.method)
 
     def build(self) -> bytes:
         raise NotImplementedError

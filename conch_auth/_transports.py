@@ -61,6 +61,20 @@ def server_signature_algorithms(transport: Any) -> tuple[bytes, ...]:
     return tuple(name for name in listed.split(b",") if name)
 
 
+def host_key_to_bind(transport: Any) -> bytes | None:
+    """
+    The host key that a signature is to name for a server that takes that
+    (OpenSSH's PROTOCOL, section 3.1), as it says in its first EXT_INFO only;
+    C{None} elsewhere.
+    """
+    proof = getattr(transport, "hostKeyProof", None)
+    extensions = getattr(transport, "initialExtensions", {})
+    offered = extensions.get(names.HOSTBOUND_EXTENSION)
+    if offered != names.HOSTBOUND_VERSION or not protects(transport, "in"):
+        return None
+    return None if proof is None else proof.host_key
+
+
 def host_name(transport: Any) -> str | None:
     """
     The server's name, or else its address, as far as the transport knows.

@@ -91,6 +91,11 @@ class IUserAuthService(Interface):
         The server's C{server-sig-algs}; empty where it sent none.
         """
 
+    def hostKeyToBind() -> bytes | None:
+        """
+        The host key that a signature is to name; C{None} for none.
+        """
+
     def tell(hook: str, *arguments: Any) -> None:
         """
         Call one of the owner's hooks; what fails there is logged.

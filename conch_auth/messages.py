@@ -76,17 +76,41 @@ class PublicKeyRequest(KeyRequest):
 
     def build(self) -> bytes:
         if self.signature is None:
-            return boolean(False) + string(self.algorithm) + string(self.blob)
+            return boolean(False) + self._key()
         return self.unsigned() + string(self.signature)
 
     def unsigned(self) -> bytes:
-        return boolean(True) + string(self.algorithm) + string(self.blob)
+        return boolean(True) + self._key()
+
+    def _key(self) -> bytes:
+        return string(self.algorithm) + string(self.blob)
 
     def signed_with(self, signature: bytes) -> PublicKeyRequest:
         return replace(self, signature=signature)
 
     def without_secrets(self) -> PublicKeyRequest:
         return self if self.signature is None else self.signed_with(b"")
+
+
+# OpenSSH's PROTOCOL, section 3.1
+@dataclass(frozen=True)
+class HostBoundRequest(PublicKeyRequest):
+    """
+    A request that is good for one server only: it holds the server's host key.
+    """
+
+    method = names.PUBLICKEY_HOSTBOUND
+    host_key: bytes = field(kw_only=True)
+
+    @classmethod
+    def read(cls, reader: Reader) -> HostBoundRequest:
+        signed = reader.boolean()
+        algorithm, blob, host_key = (reader.string() for _ in range(3))
+        signature = reader.string() if signed else None
+        return cls(algorithm, blob, signature, host_key=host_key)
+
+    def _key(self) -> bytes:
+        return super()._key() + string(self.host_key)
 
 
 # RFC 4252, section 8
@@ -179,6 +203,7 @@ _REQUESTS: dict[
     bytes,
     type[NoneRequest]
     | type[PublicKeyRequest]
+    | type[HostBoundRequest]
     | type[PasswordRequest]
     | type[KeyboardInteractiveRequest]
     | type[HostBasedRequest]
@@ -188,6 +213,7 @@ _REQUESTS: dict[
     for request in (
         NoneRequest,
         PublicKeyRequest,
+        HostBoundRequest,
         PasswordRequest,
         KeyboardInteractiveRequest,
         HostBasedRequest,

@@ -43,6 +43,11 @@ GSSAPI_KEYEX = b"gssapi-keyex"
 #: section 7.3).
 SPNEGO = "1.3.6.1.5.5.2"
 HOSTBASED = b"hostbased"
+#: C{publickey} whose signature names the server's host key as well (OpenSSH's
+#: PROTOCOL, section 3.1).  No server lists it as a method.
+PUBLICKEY_HOSTBOUND = b"publickey-hostbound-v00@openssh.com"
+#: The methods that are another kind of one that servers list.
+LISTED_AS = {PUBLICKEY_HOSTBOUND: PUBLICKEY}
 
 #: RFC 4250, section 4.6.1, less the underscore: a method is found under its
 #: name with each dash as an underscore, so a server that sends underscores
@@ -62,6 +67,10 @@ SSH_RSA = b"ssh-rsa"
 RSA_SHA2_256 = b"rsa-sha2-256"
 RSA_SHA2_512 = b"rsa-sha2-512"
 SERVER_SIG_ALGS = b"server-sig-algs"
+#: The extension by which a server says that it takes L{PUBLICKEY_HOSTBOUND}, and
+#: the value that it has then.
+HOSTBOUND_EXTENSION = b"publickey-hostbound@openssh.com"
+HOSTBOUND_VERSION = b"0"
 
 #: What a key of each type can sign, for the types where the key's name is not
 #: the only answer (RFC 8332, section 3).  Strongest first.

@@ -33,6 +33,9 @@ class Questions(SSHService):
     @cvar signatureAlgorithms: the signature algorithms allowed, most wanted
         first.  C{ssh-rsa} (SHA-1) is taken only where the server names nothing
         better.
+    @cvar hostBoundSignatures: have a key's signature name the server's host key,
+        where the server takes that (C{publickey-hostbound-v00@openssh.com}): an
+        agent wants it for a key that is for some hosts only.
     @cvar allowTrivialAuth: accept a success for which nothing was proved: the
         answer to a C{none} request, to a key that was only offered, or to a
         keyboard-interactive exchange without an answer.
@@ -70,6 +73,7 @@ class Questions(SSHService):
         names.KEYBOARD_INTERACTIVE,
     ]
     signatureAlgorithms: Sequence[bytes] = names.SIGNATURE_ALGORITHMS
+    hostBoundSignatures = True
     allowTrivialAuth = False
     maxAttempts = names.MAX_ATTEMPTS
     maxPasswordAttempts = names.MAX_PASSWORD_ATTEMPTS

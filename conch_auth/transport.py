@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from conch_auth import names
 from conch_auth._ending import abort
 from conch_auth._kex import (
+    HostKeyProof,
     HostKeyUnproved,
     ProvedKey,
     Reply,
@@ -85,6 +86,8 @@ class SSHClientTransport(OrderlyTransport):
     @ivar wallClock: returns the seconds since 1970-01-01 UTC, for the validity
         of certificates.
     @ivar hostKeyOffer: the host key whose possession was proved last.
+    @ivar hostKeyProof: how it was proved in the first key exchange, a
+        L{HostKeyProof<conch_auth._kex.HostKeyProof>}; C{None} before.
     """
 
     hostKeyPolicy: IHostKeyPolicy | None = None
@@ -94,6 +97,7 @@ class SSHClientTransport(OrderlyTransport):
     clock: IReactorTime | None = None
     wallClock: Callable[[], float] = staticmethod(time.time)
     hostKeyOffer: HostKeyOffer | None = None
+    hostKeyProof: HostKeyProof | None = None
 
     supportedKeyExchanges = [
         name
@@ -190,6 +194,8 @@ class SSHClientTransport(OrderlyTransport):
         except HostKeyUnproved as error:
             self._refuse(self._untrusted(HostKeyRejected, reply.host_key, str(error)))
             return
+        if self.sessionID is None:
+            self.hostKeyProof = HostKeyProof(reply.host_key, digest, reply.signature)
         if proved.blob == self._trustedKey:
             self._keySetup(secret, digest)
         else:

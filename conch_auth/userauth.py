@@ -374,7 +374,7 @@ class SSHUserAuthClient(Login):
         @param kind: the method.
         @param extraData: what follows its name.
         """
-        self.lastAuth = kind
+        self.lastAuth = names.LISTED_AS.get(kind, kind)
         self._renew()
         self._conversation.run(self._sendRequest, kind, extraData)
 
@@ -447,6 +447,15 @@ class SSHUserAuthClient(Login):
         them and they were protected; empty otherwise.
         """
         return _transports.server_signature_algorithms(self.transport)
+
+    def hostKeyToBind(self) -> bytes | None:
+        """
+        The host key that signatures of user's keys are to name (OpenSSH's
+        PROTOCOL, section 3.1); C{None} where they name none.
+        """
+        if not self.hostBoundSignatures:
+            return None
+        return _transports.host_key_to_bind(self.transport)
 
     # Which method is next.
 

@@ -1,5 +1,6 @@
 """
-The C{publickey} method (RFC 4252, section 7; RFC 8332).
+The C{publickey} method (RFC 4252, section 7; RFC 8332), and its host-bound kind
+(OpenSSH's PROTOCOL, section 3.1).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from conch_auth import algorithms, names, signing
 from conch_auth._conversation import Superseded
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
-from conch_auth.messages import PublicKeyOk, PublicKeyRequest
+from conch_auth.messages import HostBoundRequest, PublicKeyOk, PublicKeyRequest
 from conch_auth.methods._base import Method
 from conch_auth.report import KeyIdentity
 
@@ -145,7 +146,10 @@ class PublicKey(Method):
             return None
         if fallback is not None and fallback.blob == asked.blob:
             return fallback
-        return asked
+        host_key = self.service.hostKeyToBind()
+        if host_key is None:
+            return asked
+        return HostBoundRequest(asked.algorithm, asked.blob, host_key=host_key)
 
     def _step_failed(self, failure: Failure) -> None:
         # One key that cannot sign is no reason to leave out the next.
@@ -183,7 +187,7 @@ class PublicKey(Method):
             self._go_on(self._sign())
             return
         request = wanted.signed_with(signature)
-        self.service.askForAuth(self.name, request.build())
+        self.service.askForAuth(request.method, request.build())
 
     def _may_fall_back(self, made: bytes, wanted: PublicKeyRequest) -> bool:
         """
