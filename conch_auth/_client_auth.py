@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twisted.conch.ssh.service import SSHService
@@ -15,6 +16,7 @@ from twisted.internet.defer import Deferred
 from conch_auth import names
 from conch_auth._awaiting import as_deferred
 from conch_auth._credentials import Wallet
+from conch_auth._host_credentials import HostWallet
 from conch_auth.callbacks import SSHClient
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
@@ -39,12 +41,14 @@ class Credentials:
     What C{connect} was given to log in with.
 
     @ivar wallet: the keys.
+    @ivar host: what this host vouches with; C{None} where it does not.
     @ivar password: text, bytes, or what returns or awaits it.  It is used once.
     @ivar preferred_auth: the methods to use, and no others, in this order.
     """
 
     username: str
     wallet: Wallet
+    host: HostWallet | None = None
     password: Any = field(default=None, repr=False)
     preferred_auth: Sequence[bytes] = (
         names.PUBLICKEY,
@@ -174,17 +178,31 @@ class ClientUserAuth(SSHUserAuthClient):
             self._conversation.wait("agent")
         return answer
 
-    def keySkipped(self, source: str, reason: str) -> None:
+    def keySkipped(
+        self, source: str, reason: str, method: bytes = names.PUBLICKEY
+    ) -> None:
         """
         A key or certificate was left out before it was offered.
         """
-        self._conversation.recorder.skip(
-            names.PUBLICKEY, "skipped", reason, source=source
+        self._conversation.recorder.skip(method, "skipped", reason, source=source)
+
+    async def getHostKey(self) -> ISigner | None:
+        host = self._credentials.host
+        if host is None:
+            return None
+        return await host.take(
+            self.transport, partial(self.keySkipped, method=names.HOSTBASED)
         )
+
+    def getClientHost(self) -> Any:
+        host = self._credentials.host
+        return super().getClientHost() if host is None else host.name(self.transport)
 
     def serviceStopped(self) -> None:
         super().serviceStopped()
         self._credentials.wallet.close()
+        if self._credentials.host is not None:
+            self._credentials.host.close()
 
     def signData(self, publicKey: ISigner, signData: bytes) -> Any:
         assert self.signatureAlgorithm is not None

@@ -52,6 +52,11 @@ class Options:
     max_password_attempts: int = names.MAX_PASSWORD_ATTEMPTS
     gss_host: Any = ()
     gss_delegate_creds: bool | None = None
+    client_host_keys: Any = field(default=(), repr=False)
+    client_host_certs: Any = ()
+    client_host_keysign: str | None = None
+    client_host: str | None = None
+    client_username: str | None = None
 
     @property
     def methods(self) -> tuple[bytes, ...]:
@@ -59,9 +64,20 @@ class Options:
         The methods to use, in order.
         """
         wanted = self.preferred_auth or _PREFERRED_AUTH
+        if self.preferred_auth is None and self.has_host_keys:
+            # AsyncSSH's place for it.
+            wanted = (names.HOSTBASED, *wanted)
         if self.preferred_auth is None and self.gss_name is not None:
             wanted = (names.GSSAPI_KEYEX, names.GSSAPI_WITH_MIC, *wanted)
         return tuple(name for name in wanted if name not in self.disabled_auth)
+
+    @property
+    def has_host_keys(self) -> bool:
+        """
+        Whether this host may vouch for its user.
+        """
+        keys = self.client_host_keys
+        return self.client_host_keysign is not None or not (keys is None or keys == ())
 
     @property
     def gss_name(self) -> str | None:

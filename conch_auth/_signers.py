@@ -33,7 +33,7 @@ MAX_TRIES = 3
 NOT_GIVEN = "it is encrypted and no passphrase was given"
 
 
-class _Signer:
+class Signer:
     """
     What signers have in common: a public half, and where it came from.
     """
@@ -64,7 +64,7 @@ class _Signer:
 
 
 @implementer(ISigner)
-class KeySigner(_Signer):
+class KeySigner(Signer):
     """
     A private key in memory.
     """
@@ -138,7 +138,7 @@ class EncryptedKey:
 
 
 @implementer(ISigner)
-class EncryptedSigner(_Signer):
+class EncryptedSigner(Signer):
     """
     A private key whose passphrase is asked for when it is to sign.
     """
@@ -171,7 +171,7 @@ class EncryptedSigner(_Signer):
 
 
 @implementer(ISigner)
-class CertifiedSigner(_Signer):
+class CertifiedSigner(Signer):
     """
     A signer that shows a certificate of its key (PROTOCOL.certkeys).
 

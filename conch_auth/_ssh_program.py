@@ -1,13 +1,13 @@
 """
-OpenSSH's client as a program to ask: run once, within a bound, and killed when
-nobody waits for it any more.
+OpenSSH's programs: run once, within a bound, and killed when nobody waits for
+them any more.
 """
 
 from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -41,12 +41,43 @@ def output(reactor: Any, command: Sequence[str]) -> Deferred[bytes]:
             f"there is no program {command[0]}",
             advice="Install OpenSSH's client, or give no configuration to read",
         )
-    run = _Run(tried)
+
+    def failed(problem: str, said: str) -> ConfigUnreadable:
+        return ConfigUnreadable(tried, problem, said)
+
+    return run(reactor, program, command, failed)
+
+
+def run(
+    reactor: Any,
+    program: str,
+    command: Sequence[str],
+    failed: Callable[[str, str], Exception],
+    *,
+    given: bytes = b"",
+    descriptors: Mapping[int, int] | None = None,
+) -> Deferred[bytes]:
+    """
+    What a program writes to its standard output.  No shell comes between;
+    cancelling kills it.
+
+    @param program: its path.
+    @param command: its name and its arguments.
+    @param failed: makes the error of what went wrong, in a sentence, and of
+        what the program said on its standard error.
+    @param given: its input.
+    @param descriptors: files that it inherits: its numbers for them, from 3,
+        and ours.
+    @return: errbacks with what C{failed} made where the program ends with
+        another status than 0, or writes more than L{MAX_OUTPUT}.
+    """
+    running = _Run(failed, given)
+    files = {0: "w", 1: "r", 2: "r", **(descriptors or {})}
     try:
-        reactor.spawnProcess(run, program, command, env=None)
+        reactor.spawnProcess(running, program, command, env=None, childFDs=files)
     except OSError as error:
-        raise ConfigUnreadable(tried, f"it could not be run ({error})") from error
-    return run.ended
+        raise failed(f"it could not be run ({error})", "") from error
+    return running.ended
 
 
 class _Run(ProcessProtocol):
@@ -58,12 +89,15 @@ class _Run(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, tried: str) -> None:
-        self._tried = tried
+    def __init__(self, failed: Callable[[str, str], Exception], given: bytes) -> None:
+        self._failed = failed
+        self._given = given
         self._written = {1: bytearray(), 2: bytearray()}
         self.ended: Deferred[bytes] = Deferred(lambda _: self._kill())
 
     def connectionMade(self) -> None:  # noqa: N802
+        if self._given:
+            self.transport.write(self._given)
         self.transport.closeStdin()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N802, N803
@@ -81,7 +115,7 @@ class _Run(ProcessProtocol):
     def _fail(self, problem: str) -> None:
         if not self.ended.called:
             said = text(bytes(self._written[2]))
-            self.ended.errback(ConfigUnreadable(self._tried, problem, said))
+            self.ended.errback(self._failed(problem, said))
 
     def _kill(self) -> None:
         with suppress(ProcessExitedAlready):

@@ -257,6 +257,23 @@ def check_user_certificate(certificate: Certificate, now: float) -> str | None:
     """
     if certificate.kind is not CertificateKind.USER:
         return "the certificate is a host's, not a user's"
+    return _own_problem(certificate, now)
+
+
+def check_own_host_certificate(certificate: Certificate, now: float) -> str | None:
+    """
+    What keeps a certificate from being of use for this host to vouch for its
+    users with (RFC 4252, section 9), in a sentence; C{None} where nothing does.
+    For which host it holds is the server's to judge.
+
+    @param now: seconds since 1970-01-01 UTC.
+    """
+    if certificate.kind is not CertificateKind.HOST:
+        return "the certificate is a user's, not a host's"
+    return _own_problem(certificate, now)
+
+
+def _own_problem(certificate: Certificate, now: float) -> str | None:
     if not certificate.signature_valid:
         return _WRONG_SIGNATURE
     return _time_problem(certificate, now)

@@ -4,6 +4,7 @@ The door for an application that wants one call: L{connect}.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,8 @@ from conch_auth._client_auth import ClientUserAuth, Credentials
 from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
 from conch_auth._credentials import Wallet
 from conch_auth._deadlines import Deadlines
+from conch_auth._host_credentials import HostWallet
+from conch_auth._keysign import find_keysign
 from conch_auth._options import (
     DEFAULT_PORT,
     Options,
@@ -57,6 +60,11 @@ def connect(
     known_hosts: Any = (),
     preferred_auth: str | Sequence[str] | None = None,
     host_key_alias: str | None = None,
+    client_host_keysign: bool | str | os.PathLike[str] = False,
+    client_host_keys: Any = (),
+    client_host_certs: Any = (),
+    client_host: str | None = None,
+    client_username: str | None = None,
     login_timeout: float | str | None = LOGIN_TIMEOUT,
     connect_timeout: float | str | None = CONNECT_TIMEOUT,
     gss_host: str | tuple[()] | None = (),
@@ -65,6 +73,7 @@ def connect(
     kbdint_auth: bool = True,
     password_auth: bool = True,
     public_key_auth: bool = True,
+    host_based_auth: bool = True,
     disable_trivial_auth: bool = True,
     config: Any = None,
     reactor: Any = None,
@@ -97,6 +106,17 @@ def connect(
         leaves everything to the client; nothing is ever trusted without a word.
     @param preferred_auth: the methods to use, and no others, in this order.
     @param host_key_alias: the name to look the host key up by.
+    @param client_host_keysign: have OpenSSH's C{ssh-keysign} sign with this host's
+        keys, which only root can read: its path, or C{True} to find it.
+    @param client_host_keys: this host's private keys, in the forms of
+        C{client_keys}, by which it vouches for its user (hostbased); with
+        C{client_host_keysign} their public halves, and C{()} for those in
+        C{/etc/ssh}.
+    @param client_host_certs: certificates, for the host keys that they certify.
+    @param client_host: this host's name, as the server knows it; C{None} for
+        the name of the address that the connection comes from.
+    @param client_username: the user's name on this host; C{None} for the name
+        of the user who runs this.
     @param login_timeout: seconds for the login, without those that a person
         takes; also as C{"1m30s"}; C{None} or 0 for no limit.
     @param connect_timeout: seconds for the connection and the key exchange,
@@ -110,6 +130,7 @@ def connect(
     @param kbdint_auth: whether to use keyboard-interactive.
     @param password_auth: whether to use passwords.
     @param public_key_auth: whether to use keys.
+    @param host_based_auth: whether to have this host vouch for its user.
     @param disable_trivial_auth: refuse a login for which nothing was proved.
     @param config: have what is not given here resolved by OpenSSH's own
         C{ssh -G}: C{()} for the user's and the system's configuration, or the
@@ -145,12 +166,20 @@ def connect(
                 names.PUBLICKEY: public_key_auth,
                 names.PASSWORD: password_auth,
                 names.KEYBOARD_INTERACTIVE: kbdint_auth,
+                names.HOSTBASED: host_based_auth,
                 names.GSSAPI_WITH_MIC: gss_auth,
                 names.GSSAPI_KEYEX: gss_auth,
             }.items()
             if not on
         ),
         host_key_alias=host_key_alias,
+        client_host_keysign=find_keysign(client_host_keysign)
+        if client_host_keysign
+        else None,
+        client_host_keys=client_host_keys,
+        client_host_certs=client_host_certs,
+        client_host=client_host,
+        client_username=client_username,
         login_timeout=seconds("login_timeout", login_timeout),
         connect_timeout=seconds("connect_timeout", connect_timeout),
         allow_trivial_auth=not disable_trivial_auth,
@@ -345,6 +374,9 @@ class _Opening:
                 ),
                 password=options.password,
                 preferred_auth=options.methods,
+                host=HostWallet(options, self._reactor)
+                if options.has_host_keys
+                else None,
             ),
         )
         auth.clock = IReactorTime(self._reactor)
@@ -354,6 +386,7 @@ class _Opening:
         auth.gssHost = options.gss_name
         auth.gssDelegateCreds = bool(options.gss_delegate_creds)
         auth.begun = self._deadlines.stop
+        auth.clientUser = options.client_username
         return auth
 
 

@@ -39,7 +39,11 @@ from conch_auth._signers import (
     Passphrases,
     problem_of,
 )
-from conch_auth.certificates import check_user_certificate
+from conch_auth.certificates import (
+    Certificate,
+    check_own_host_certificate,
+    check_user_certificate,
+)
 from conch_auth.errors import KeyUnusable, PassphraseWrong
 from conch_auth.interfaces import ISigner
 
@@ -165,12 +169,26 @@ def load_keys(
         file.
     """
     loader = _Loader(Passphrases(passphrase, ask_passphrase), certificates, now)
-    for item in several(given):
-        if strict:
-            loader.add(item)
-        else:
-            loader.try_to_add(item)
-    return loader.loaded()
+    return loader.load(given, strict)
+
+
+def load_host_keys(
+    given: Any,
+    *,
+    passphrase: Any = None,
+    certificates: Any = (),
+    now: float | None = None,
+    strict: bool = True,
+) -> Keys:
+    """
+    The signers of this host's own keys, by which it vouches for its users
+    (hostbased, RFC 4252, section 9), as L{load_keys} gives those of a user.
+    The certificates are a host's.
+    """
+    loader = _Loader(
+        Passphrases(passphrase), certificates, now, check_own_host_certificate
+    )
+    return loader.load(given, strict)
 
 
 def default_identities(
@@ -199,15 +217,31 @@ class _Loader:
     """
 
     def __init__(
-        self, passphrases: Passphrases, certificates: Any, now: float | None
+        self,
+        passphrases: Passphrases,
+        certificates: Any,
+        now: float | None,
+        check: Callable[[Certificate, float], str | None] = check_user_certificate,
     ) -> None:
         self._keys = Keys()
+        self._check = check
         self._passphrases = passphrases
         self._now = time.time() if now is None else now
         given = list(several(certificates, ()))
         self._beside = not given
         self._given = [found for one in given if (found := self._certificate(one))]
         self._plain: list[ISigner] = []
+
+    def load(self, given: Any, strict: bool) -> Keys:
+        """
+        @raise KeyUnusable: where C{strict} and a key cannot be used.
+        """
+        for item in several(given):
+            if strict:
+                self.add(item)
+            else:
+                self.try_to_add(item)
+        return self.loaded()
 
     def add(self, item: Any) -> None:
         """
@@ -325,7 +359,7 @@ class _Loader:
     def _certificate(self, given: Any) -> GivenCertificate | None:
         try:
             found = found_certificate(given)
-            problem = check_user_certificate(found.certificate, self._now)
+            problem = self._check(found.certificate, self._now)
             if problem is not None:
                 raise KeyUnusable(found.path, problem)
         except KeyUnusable as error:

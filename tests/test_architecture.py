@@ -29,10 +29,11 @@ DRAWING = {
         methods.publickey methods.gssapi methods.hostbased methods
         _gss questions _login userauth
         _agent_exchange _agent_connection agent _keyforms keys
-        _ssh_program ssh_config
+        _ssh_program ssh_config _keysign
     """,
     "doors": """
-        callbacks _terminal _person _options _credentials _client_auth _trust
+        callbacks _terminal _person _options _credentials _host_credentials
+        _client_auth _trust
         _question _kex _extensions _greeting _ending _orderly transport
         _connection endpoints
         _loopback_auth _loopback_session loopback
