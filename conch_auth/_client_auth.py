@@ -143,6 +143,7 @@ class ClientUserAuth(SSHUserAuthClient):
         wallet = self._credentials.wallet
         if not self._walletOpened:
             self._walletOpened = True
+            wallet.host_key_proof = getattr(self.transport, "hostKeyProof", None)
             await wallet.open(self.keySkipped)
         key = await self._takeKey()
         if key is None:

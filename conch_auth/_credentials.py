@@ -24,6 +24,8 @@ class Wallet:
     the agent.
 
     @ivar keys: what is still to be offered.
+    @ivar host_key_proof: the host key, the session identifier and the key's
+        signature of it, for the agent; C{None} where they are not known.
 
     @param ask_person: calls what asks a person for a passphrase, with the
         arguments that follow, and gives a Deferred of the answer.
@@ -41,6 +43,7 @@ class Wallet:
         self._reactor = reactor
         self._ask_person = ask_person
         self._agent: SSHAgentClient | None = None
+        self.host_key_proof: tuple[bytes, bytes, bytes] | None = None
 
     async def open(self, skipped: Callable[[str, str], object]) -> None:
         """
@@ -112,6 +115,9 @@ class Wallet:
         endpoint = UNIXClientEndpoint(self._reactor, path) if path else None
         try:
             self._agent = await SSHAgentClient.connect(endpoint, self._reactor)
+            # Before it is asked for keys: it may have some for this host only.
+            if self.host_key_proof is not None:
+                await self._agent.bindSession(*self.host_key_proof)
             return await self._agent.identities()
         except AgentError as error:
             if path:
