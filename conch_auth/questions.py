@@ -67,7 +67,9 @@ class Questions(SSHService):
         has no limits.
     """
 
+    # A ticket asks nothing of a person; without one, nothing is sent.
     preferredOrder: list[bytes] = [
+        names.GSSAPI_WITH_MIC,
         names.PUBLICKEY,
         names.PASSWORD,
         names.KEYBOARD_INTERACTIVE,
