@@ -227,6 +227,7 @@ class ProcessTests(LoginCase):
         await accepted
         running.type("\x03")
         await self.ended(running, 128 + signal.SIGINT)
+        self.assertNotIn("conch-auth:", running.shown())
 
     async def test_interrupt_command(self) -> None:
         """
@@ -252,6 +253,16 @@ class ProcessTests(LoginCase):
             running.transport.signalProcess(number)
             await self.ended(running, 128 + number)
             self.assert_usual(running)
+
+    async def test_ignored_signal(self) -> None:
+        """
+        A signal that the shell has had ignored, as nohup does, stays so.
+        """
+        running = start_on_terminal(*self.login(), shell="trap '' HUP; exec \"$@\"")
+        await running.shows("password: ")
+        running.transport.signalProcess(signal.SIGHUP)
+        running.type("wonderland\n")
+        await self.ended(running, 0)
 
     async def test_end_of_file(self) -> None:
         """

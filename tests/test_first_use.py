@@ -126,6 +126,7 @@ class UnknownHostTests(FirstUseCase):
         running.type("\x03")
         await self.ended(running, 128 + signal.SIGINT)
         self.assertFalse(os.path.exists(self.known))
+        self.assertNotIn("conch-auth:", running.shown())
 
     async def test_server_leaves(self) -> None:
         """
