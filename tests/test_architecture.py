@@ -35,9 +35,10 @@ DRAWING = {
         callbacks _terminal _person _options _credentials _host_credentials
         _client_auth _trust
         _question _kex _extensions _greeting _ending _orderly transport
-        _connection endpoints
+        _connection endpoints command_endpoint _planning
         _loopback_auth _loopback_session loopback
-        _status _command _running _host_question _login_command _demo
+        _status _command _running _host_question _login_command
+        _plan_command _demo
         cli __main__ __init__
     """,
 }
