@@ -84,7 +84,7 @@ class _Run:
         for number in signals:
             signal.signal(number, self._signalled)
         self._task = Deferred.fromCoroutine(self._work(self._reactor))
-        self._task.addErrback(self._failed).addCallback(self._finish)
+        self._task.addErrback(explain).addCallback(self._finish)
 
     def _signalled(self, number: int, _frame: object) -> None:
         status = SIGNALLED + number
@@ -93,10 +93,6 @@ class _Run:
         self._interrupted = True
         self._status = status
         self._reactor.callFromThread(lambda: self._task.cancel())
-
-    def _failed(self, failure: Failure) -> int:
-        # A person who has stopped it need not be told why it failed.
-        return self._status if self._interrupted else explain(failure)
 
     def _finish(self, status: int) -> None:
         if not self._interrupted:
