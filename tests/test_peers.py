@@ -119,7 +119,7 @@ class SshdTests(ClientCase):
         """
         A server that does not start says why.
         """
-        error = self.assertRaises(RuntimeError, self.sshd, "Nonsense yes\n")
+        error = self.assertRaises(AssertionError, self.sshd, "Nonsense yes\n")
         self.assertIn("Bad configuration option: Nonsense", str(error))
 
     def test_public_key(self) -> None:
@@ -136,7 +136,7 @@ class SshdTests(ClientCase):
         self.assert_in(
             self.log_in(server.port, "peer_password", keys=[ours], options=options)
         )
-        self.assertIn("Accepted publickey for peer_password", server.log())
+        server.wait_for("Accepted publickey for peer_password")
 
     def test_password(self) -> None:
         """

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 from asyncssh.packet import Boolean, NameList, SSHPacket, String, UInt32
+from twisted.conch.ssh.keys import Key
 
 __all__ = [
     "AsyncSSHServer",
@@ -142,13 +143,12 @@ class Limited(Server):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         super().connection_made(conn)
-        self.tries = 0
+        # The refusal of the first request, none, does not count.
+        self.tries = -1
         fail = self.conn.send_userauth_failure
 
         def failure(partial: bool) -> None:
-            method = self.conn.auth and self.conn.auth._method
-            if not partial and method not in (None, b"none"):
-                self.tries += 1
+            self.tries += not partial
             if self.tries >= self.limit:
                 self.conn.disconnect(
                     asyncssh.DISC_PROTOCOL_ERROR, "Too many authentication failures"
@@ -276,6 +276,7 @@ class AsyncSSHServer:
 
     @ivar port: the port.
     @ivar host_key: its private host key.
+    @ivar host_keys: its public host keys.
     @ivar connections: what C{factory} has made, in order.
     """
 
@@ -288,6 +289,7 @@ class AsyncSSHServer:
         """
         self.connections: list[Any] = []
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.host_keys = (Key.fromString(self.host_key.export_public_key()),)
         self._factory, self._options = factory, options
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -26,7 +26,7 @@ from twisted.conch.ssh.keys import Key
 
 from tests.peers import missing
 
-START_TIMEOUT = 20.0
+TIMEOUT = 20.0
 
 _SETUP = """
 mount --bind "$1" /etc
@@ -195,6 +195,15 @@ class Machine:
             rounds = self._etc / "peers/rounds" / user.name
             rounds.write_text("".join(f"{line}\n" for line in user.rounds))
 
+    def write(self, name: str, content: bytes) -> str:
+        """
+        Write a file inside.
+
+        @return: its path there.
+        """
+        (self._etc / "peers" / name).write_bytes(content)
+        return f"/etc/peers/{name}"
+
     def sshd(self, config: str = "") -> Sshd:
         """
         Start a server.
@@ -241,13 +250,13 @@ class Sshd:
             self.port = reserved.getsockname()[1]
             self._write_config(config)
             self._spawn()
-            self._wait_until_it_listens()
+            self.wait_for("Server listening on")
 
     def _write_config(self, config: str) -> None:
         lines = _CONFIG.format(port=self.port, place=self._inside)
         for number in range(len(self.host_keys)):
             lines += f"HostKey /etc/peers/host_key_{number}\n"
-        self.write("config", lines + config)
+        (self._outside / "config").write_text(lines + config)
 
     def _spawn(self) -> None:
         program = _find("sshd")
@@ -260,23 +269,6 @@ class Sshd:
                 stderr=log,
             )
 
-    def _wait_until_it_listens(self) -> None:
-        latest = time.monotonic() + START_TIMEOUT
-        while "Server listening on" not in self.log():
-            if self._process.poll() is not None or time.monotonic() > latest:
-                raise RuntimeError(f"sshd did not start:\n{self.log()}")
-            time.sleep(0.01)
-
-    def write(self, name: str, content: str | bytes) -> str:
-        """
-        Write a file for this server.
-
-        @return: its path, as the configuration may name it.
-        """
-        data = content.encode() if isinstance(content, str) else content
-        (self._outside / name).write_bytes(data)
-        return f"{self._inside}/{name}"
-
     def authorize(self, user: str, *keys: Key | str) -> None:
         """
         Let C{user} in with these keys, and no others.
@@ -287,13 +279,26 @@ class Sshd:
             key if isinstance(key, str) else key.public().toString("openssh").decode()
             for key in keys
         )
-        self.write(f"keys/{user}", "".join(f"{line}\n" for line in lines))
+        text = "".join(f"{line}\n" for line in lines)
+        (self._outside / "keys" / user).write_text(text)
 
     def log(self) -> str:
         """
         What the server has logged so far.
         """
         return self._log.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> None:
+        """
+        Wait until the server has logged C{text}: it may do so after its reply.
+
+        @raise AssertionError: where it does not.
+        """
+        latest = time.monotonic() + TIMEOUT
+        while text not in self.log():
+            if self._process.poll() is not None or time.monotonic() > latest:
+                raise AssertionError(f"sshd has not logged {text!r}:\n{self.log()}")
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """
