@@ -6,7 +6,9 @@ section 3, with a context that is a script.
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -911,13 +913,97 @@ class InThisThread:
         function(*args)
 
 
+class FakeError(Exception):
+    """
+    An error of the library's.
+    """
+
+    maj_code, min_code, token = 0xC0000, 0, None
+
+    def get_all_statuses(self, code: int, is_major: bool) -> list[str]:
+        return [] if is_major else ["Success"]
+
+
+class FakeExpired(FakeError):
+    """
+    The credential has expired.
+    """
+
+
+class FakeLibrary:
+    """
+    What is used of the library, for what no realm does on demand.
+    """
+
+    exceptions = SimpleNamespace(
+        GSSError=FakeError, ExpiredCredentialsError=FakeExpired
+    )
+    RequirementFlag = SimpleNamespace(mutual_authentication=2, integrity=32)
+    NameType = SimpleNamespace(hostbased_service=1)
+    OID = SimpleNamespace(from_int_seq=str)
+
+    def __init__(self, *, lifetime: Any = 60, flags: tuple[int, ...] = ()) -> None:
+        self._lifetime, self._flags = lifetime, flags
+
+    def Name(self, *arguments: Any) -> str:
+        return "name"
+
+    def Credentials(self, usage: str) -> Any:
+        if isinstance(self._lifetime, Exception):
+            raise self._lifetime
+        return SimpleNamespace(lifetime=self._lifetime, name="alice", mechs=[])
+
+    def SecurityContext(self, **arguments: Any) -> Any:
+        return SimpleNamespace(
+            complete=True, actual_flags=self._flags, step=lambda token: None
+        )
+
+
 class LibraryTests(SynchronousTestCase):
+    def initiate(self, library: FakeLibrary | None) -> Deferred[IGSSContext]:
+        patched: Any = {"gssapi": library}
+        stand_in = patch.dict(sys.modules, patched)
+        stand_in.start()
+        self.addCleanup(stand_in.stop)
+        return _gss.initiate("host.example.org", InThisThread())
+
     def test_no_library(self) -> None:
         """
         Without the library, the error names the extra that brings it.
         """
-        self.patch(sys, "modules", {**sys.modules, "gssapi": None})
-        failed = self.failureResultOf(
-            _gss.initiate("host.example.org", InThisThread()), GSSAPIUnavailable
-        )
+        failed = self.failureResultOf(self.initiate(None), GSSAPIUnavailable)
         self.assertIn('pip install "conch_auth[gssapi]"', str(failed.value))
+
+    def test_expired(self) -> None:
+        """
+        A ticket that has expired is told apart from none.
+        """
+        for lifetime, said in (
+            (0, "the Kerberos ticket has expired: run kinit"),
+            (FakeExpired(), "the Kerberos ticket has expired: run kinit"),
+            (FakeError(), "no Kerberos ticket: run kinit (status 0xc0000)"),
+        ):
+            begun = self.initiate(FakeLibrary(lifetime=lifetime))
+            failed = self.failureResultOf(begun, GSSAPIUnavailable)
+            self.assertEqual(str(failed.value), said)
+
+    def test_flags(self) -> None:
+        """
+        A context in which the server has not proved itself is never complete;
+        whether there can be a MIC is for the mechanism to say.
+        """
+        for flags, complete, has_integrity in (
+            ((2, 32), True, True),
+            ((2,), True, False),
+            ((32,), False, False),
+        ):
+            begun = self.initiate(FakeLibrary(flags=flags))
+            context = self.successResultOf(begun)
+            stepped = context.step(KRB5, b"token")
+            if complete:
+                self.assertIsNone(self.successResultOf(stepped))
+            else:
+                self.failureResultOf(stepped, GSSAPIError)
+            self.assertEqual(
+                (context.complete, context.has_integrity), (complete, has_integrity)
+            )
