@@ -93,7 +93,7 @@ class ParseTests(SynchronousTestCase):
         """
         Without a host, or without a subcommand, there is nothing to do.
         """
-        self.assertIn("demo or login", self.refused("--", "ls"))
+        self.assertIn("demo, login or plan", self.refused("--", "ls"))
         self.assertIn("required", self.refused("login"))
         self.assertIn("no host", self.refused("login", "alice@"))
 
