@@ -17,12 +17,15 @@ from conch_auth import names
 from conch_auth._awaiting import as_deferred
 from conch_auth._credentials import Wallet
 from conch_auth._host_credentials import HostWallet
-from conch_auth.callbacks import SSHClient
+from conch_auth._states import State
+from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
 from conch_auth.messages import InfoRequest, PasswordChangeRequest, Prompt
 from conch_auth.methods import METHODS, KeyboardInteractive, Password
+from conch_auth.plan import MOST_NAMED, Circumstances
+from conch_auth.report import KeyIdentity
 from conch_auth.userauth import SSHUserAuthClient
 
 #: A question for the account's password and for nothing else: the word stands
@@ -33,6 +36,15 @@ _PASSWORD_PROMPT = re.compile(
     r"(password|passcode)( +for +\S+)? *:? *",
     re.IGNORECASE,
 )
+
+
+_KEY_CALLBACK = "public_key_auth_requested"
+#: OpenSSH and AsyncSSH, and Conch, disconnect with these after too many tries.
+_HAD_ENOUGH = (
+    names.DISCONNECT_PROTOCOL_ERROR,
+    names.DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
+)
+_KEY_SHOWN = (State.KEY_OFFERED, State.SIGNATURE_SENT)
 
 
 @dataclass
@@ -64,6 +76,34 @@ class Credentials:
         if callable(password):
             password = password()
         return await as_deferred(lambda: password)
+
+
+def kept_for(
+    client: SSHClient, has_password: bool, methods: Sequence[bytes]
+) -> list[str]:
+    """
+    What needs a try of its own when the keys that were found are used up.
+
+    @param has_password: whether C{connect} was given one.
+    @param methods: the methods that come after the keys, in order.
+    """
+    answered = {
+        method
+        for method, callback in _ANSWERS.items()
+        if method in methods and is_overridden(client, callback)
+    }
+    if has_password:
+        # It is sent once: as an answer only where it cannot be sent as itself.
+        by = names.PASSWORD if names.PASSWORD in methods else names.KEYBOARD_INTERACTIVE
+        answered |= {by}.intersection(methods)
+    own = [_KEY_CALLBACK] if is_overridden(client, _KEY_CALLBACK) else []
+    return own + [text(method) for method in methods if method in answered]
+
+
+_ANSWERS = {
+    names.PASSWORD: "password_auth_requested",
+    names.KEYBOARD_INTERACTIVE: "kbdint_auth_requested",
+}
 
 
 class CallbackPassword(Password):
@@ -122,6 +162,8 @@ class ClientUserAuth(SSHUserAuthClient):
     #: The password answers one keyboard-interactive question in this login.
     _answersByPassword = False
     _walletOpened = False
+    _keptTryUsed = False
+    _heldBack = False
     #: Called when the server has agreed to be logged in to.
     begun: Callable[[], object] = staticmethod(lambda: None)
 
@@ -144,25 +186,96 @@ class ClientUserAuth(SSHUserAuthClient):
         if not self._walletOpened:
             self._walletOpened = True
             wallet.host_key_proof = getattr(self.transport, "hostKeyProof", None)
-            await wallet.open(self.keySkipped)
+            await wallet.open(self.keySkipped, self._circumstances())
         key = await self._takeKey()
-        if key is None:
+        if key is None and self._mayAskForKeys():
             given = await self.askPerson(self._client.public_key_auth_requested)
             if given:
                 wallet.add(given)
                 key = await self._takeKey()
         return key
 
+    def _circumstances(self) -> Circumstances:
+        listed = self._conversation.server_methods or ()
+        order = self.preferredOrder
+        after = order[order.index(names.PUBLICKEY) + 1 :]
+        return self._credentials.wallet.circumstances(
+            self._refused(),
+            kept_for(
+                self._client,
+                self._credentials.password is not None,
+                [name for name in after if name in listed],
+            ),
+            allowed=self.signatureAlgorithms,
+            listed=self.serverSignatureAlgorithms(),
+        )
+
+    def _refused(self) -> int:
+        """
+        How many requests the server counts as refused.
+        """
+        return sum(
+            attempt.outcome == "refused" and attempt.method != "none"
+            for attempt in self.report.attempts
+        )
+
+    def _mayOffer(self) -> bool:
+        """
+        Whether a key is left within the budget.  What was not known when the
+        plan was made is held back here.
+        """
+        allowed = self._credentials.wallet.allowed
+        return allowed is None or allowed > sum(
+            attempt.outcome == "refused" and attempt.method == "publickey"
+            for attempt in self.report.attempts
+        )
+
+    def _mayAskForKeys(self) -> bool:
+        """
+        Whether the client may be asked for keys: one try was kept for them.
+        """
+        wallet = self._credentials.wallet
+        if wallet.allowed is not None and not self._keptTryUsed:
+            self._keptTryUsed = True
+            if is_overridden(self._client, _KEY_CALLBACK):
+                wallet.allowed += 1
+        return self._mayOffer()
+
     async def _takeKey(self) -> ISigner | None:
         """
         The next key; what was found to be of no use goes into the report.
         """
-        keys = self._credentials.wallet.keys
-        key = await keys.take()
+        wallet = self._credentials.wallet
+        keys = wallet.keys
+        key = await keys.take() if self._mayOffer() else None
         unusable, keys.unusable = keys.unusable, []
         for problem in unusable:
             self.keySkipped(problem.path, str(problem))
+        if key is None or wallet.is_last(key):
+            # The server may hang up at the last one: this is told before.
+            self._tellLeftOut()
+        if key is None and not self._mayOffer():
+            self._tellHeldBack()
         return key
+
+    def _tellHeldBack(self) -> None:
+        """
+        What no plan could foresee, a client's own keys above all, may exceed
+        the budget as well.
+        """
+        wallet = self._credentials.wallet
+        more = wallet.keys or is_overridden(self._client, _KEY_CALLBACK)
+        if more and not self._heldBack:
+            self._heldBack = True
+            self.keySkipped("", f"{wallet.budget}; no other key is offered")
+
+    def _tellLeftOut(self) -> None:
+        left_out = self._credentials.wallet.take_left_out()
+        for step in left_out[:MOST_NAMED]:
+            self.keySkipped(step.source, step.left_out, key=step.key)
+        if len(left_out) > MOST_NAMED:
+            more = len(left_out) - MOST_NAMED
+            self.keySkipped("", f"{more} more keys are left out, as those before")
 
     def askPerson(self, question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """
@@ -180,12 +293,29 @@ class ClientUserAuth(SSHUserAuthClient):
         return answer
 
     def keySkipped(
-        self, source: str, reason: str, method: bytes = names.PUBLICKEY
+        self,
+        source: str,
+        reason: str,
+        method: bytes = names.PUBLICKEY,
+        key: KeyIdentity | None = None,
     ) -> None:
         """
         A key or certificate was left out before it was offered.
         """
-        self._conversation.recorder.skip(method, "skipped", reason, source=source)
+        self._conversation.recorder.skip(
+            method, "skipped", reason, source=source or None, key=key
+        )
+
+    def disconnectReceived(self, code: int, description: str) -> None:
+        """
+        A server that has had too many tries says so in the place of a refusal.
+        """
+        super().disconnectReceived(code, description)
+        conversation = self._conversation
+        if code in _HAD_ENOUGH and conversation.state in _KEY_SHOWN:
+            conversation.recorder.end(
+                "refused", "the server ended the connection instead of an answer"
+            )
 
     async def getHostKey(self) -> ISigner | None:
         host = self._credentials.host

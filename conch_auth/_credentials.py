@@ -4,18 +4,21 @@ The keys that C{connect} offers, in their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from typing import Any
 
 from twisted.internet.endpoints import UNIXClientEndpoint
 
 from conch_auth._awaiting import as_deferred
-from conch_auth._options import Options
-from conch_auth._signers import CertifiedSigner
+from conch_auth._options import DEFAULT_PORT, Options
+from conch_auth._signers import CertifiedSigner, problem_of
 from conch_auth.agent import AgentKey, SSHAgentClient
 from conch_auth.errors import AgentError
 from conch_auth.interfaces import ISigner
 from conch_auth.keys import Keys, LockedKey, default_identities, load_keys
+from conch_auth.memory import Recollection
+from conch_auth.plan import Candidate, Circumstances, Step, keys_allowed, plan_keys
 
 
 class Wallet:
@@ -26,6 +29,10 @@ class Wallet:
     @ivar keys: what is still to be offered.
     @ivar host_key_proof: the host key, the session identifier and the key's
         signature of it, for the agent; C{None} where they are not known.
+    @ivar allowed: how many keys the server may refuse before no other is
+        offered; C{None} for no limit.
+    @ivar budget: why it is no more, in words.
+    @ivar left_out: the keys beyond it, until they are taken from here.
 
     @param ask_person: calls what asks a person for a passphrase, with the
         arguments that follow, and gives a Deferred of the answer.
@@ -44,22 +51,107 @@ class Wallet:
         self._ask_person = ask_person
         self._agent: SSHAgentClient | None = None
         self.host_key_proof: tuple[bytes, bytes, bytes] | None = None
+        self.allowed: int | None = None
+        self.budget = ""
+        self.left_out: list[Step] = []
+        self._last: Any = None
 
-    async def open(self, skipped: Callable[[str, str], object]) -> None:
+    @cached_property
+    def recollection(self) -> Recollection:
         """
-        Find the keys.
+        What is remembered of this user on this host.
+        """
+        options = self._options
+        if options.memory is None:
+            return Recollection()
+        port = options.port or DEFAULT_PORT
+        return options.memory.recall(options.username or "", options.host, port)
+
+    def circumstances(
+        self, spent: int = 0, kept_for: Sequence[str] = (), **known: Any
+    ) -> Circumstances:
+        """
+        What the keys are to be planned by.
+
+        @param spent: requests that the server has refused already.
+        @param kept_for: what comes after the keys.
+        @param known: what else is known of the server.
+        """
+        limit = self._options.max_auth_tries
+        return Circumstances(
+            tries=None if limit is None else limit - spent,
+            limit=limit,
+            kept_for=kept_for,
+            recollection=self.recollection,
+            remembering=self._options.memory is not None,
+            **known,
+        )
+
+    async def open(
+        self, skipped: Callable[[str, str], object], circumstances: Circumstances
+    ) -> None:
+        """
+        Find the keys, and decide which of them to offer.
 
         @param skipped: called with the source of what cannot be used and the
             reason.
         """
+        found = await self.candidates(skipped)
+        steps = plan_keys([each for each in found if each.item], circumstances)
+        self.keys[:] = [step.item for step in steps if not step.dropped]
+        tried = [step.item for step in steps if not step.left_out]
+        self._last = tried[-1] if tried else None
+        self.left_out = [step for step in steps if step.over_budget]
+        self.allowed = keys_allowed(circumstances)
+        self.budget = circumstances.budget()
+
+    async def candidates(
+        self, skipped: Callable[[str, str], object]
+    ) -> list[Candidate]:
+        """
+        Every key that there is, in OpenSSH's order, behind what cannot be read.
+        """
         self.keys = self._kept(self._own_keys())
+        own = list(self.keys)
         held = await self._agent_keys(skipped)
-        self.keys[:] = in_order(
-            self.keys,
-            held,
-            given=self._options.client_keys != (),
-            others=not self._options.identities_only,
+        given = self._options.client_keys != ()
+        named = {key.blob() for key in own if not isinstance(key, LockedKey)}
+        unreadable = [
+            Candidate(problem.path, problem=problem.problem)
+            for problem in self.keys.unusable
+        ]
+        return unreadable + [
+            self._candidate(key, named, given) for key in in_order(own, held, given)
+        ]
+
+    def _candidate(
+        self, key: ISigner | LockedKey, named: Collection[bytes], given: bool
+    ) -> Candidate:
+        if isinstance(key, LockedKey):
+            return Candidate(key.source, given=given, item=key)
+        problem, blob = problem_of(key), key.blob()
+        return Candidate(
+            key.source,
+            blob,
+            key.algorithms,
+            given=given and blob in named,
+            problem="" if problem is None else problem.problem,
+            unwanted=self._options.identities_only and blob not in named,
+            item=key,
         )
+
+    def is_last(self, key: ISigner | None) -> bool:
+        """
+        Whether no other key comes after C{key}.
+        """
+        return key is self._last or not self.keys
+
+    def take_left_out(self) -> list[Step]:
+        """
+        What L{left_out} has held: each is told once.
+        """
+        left_out, self.left_out = self.left_out, []
+        return left_out
 
     def add(self, given: Any) -> None:
         """
@@ -128,9 +220,7 @@ class Wallet:
 def in_order(
     own: Sequence[ISigner | LockedKey],
     held: Sequence[ISigner],
-    *,
     given: bool,
-    others: bool,
 ) -> list[ISigner | LockedKey]:
     """
     Keys of files and keys of an agent, in OpenSSH's order: what both have (the
@@ -139,12 +229,11 @@ def in_order(
     it did not give.
 
     @param given: whether the application gave the keys of C{own}.
-    @param others: whether keys that only the agent has are wanted.
     """
     by_blob = {key.blob(): key for key in held}
     plain = dict(by_blob)
     both = [_by_agent(key, plain, by_blob) for key in own]
-    rest = list(by_blob.values()) if others else []
+    rest = list(by_blob.values())
     if given:
         return both + rest
     first = [key for key in both if key in held]

@@ -22,6 +22,7 @@ from conch_auth.display import printable
 from conch_auth.endpoints import connect
 from conch_auth.keys import load_keys
 from conch_auth.knownhosts import KnownHosts, PinnedKey, default_paths
+from conch_auth.memory import Memory, default_path
 from conch_auth.ssh_config import SSHConfig, resolve
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -49,7 +50,7 @@ async def login(reactor: Any, arguments: argparse.Namespace) -> int:
 
 
 async def _connected(reactor: Any, arguments: argparse.Namespace, asker: Asker) -> Any:
-    config = await _configuration(reactor, arguments)
+    config = await configuration(reactor, arguments)
     if config is not None:
         _refuse_proxy(arguments.host, config)
     known, question = _host_keys(reactor, arguments, config, asker)
@@ -62,12 +63,13 @@ async def _connected(reactor: Any, arguments: argparse.Namespace, asker: Asker) 
         client_keys=await _keys(arguments.identity, asker),
         passphrase=lambda path: asker.ask_passphrase(path, 1),
         known_hosts=known,
+        memory=memory(arguments),
         config=config,
         reactor=reactor,
     )
 
 
-async def _configuration(
+async def configuration(
     reactor: Any, arguments: argparse.Namespace
 ) -> SSHConfig | None:
     """
@@ -84,6 +86,15 @@ async def _configuration(
         port=arguments.port,
         reactor=reactor,
     )
+
+
+def memory(arguments: argparse.Namespace) -> Memory | None:
+    """
+    What is remembered of earlier logins; C{None} where it is not wanted, or
+    there is no place for it.
+    """
+    path = None if arguments.no_memory else default_path()
+    return None if path is None else Memory(path, warn=tell)
 
 
 def _refuse_proxy(host: str, config: SSHConfig) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import getpass
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 from conch_auth import names
 from conch_auth.callbacks import SSHClient
+from conch_auth.memory import Memory
 from conch_auth.ssh_config import SSHConfig
 
 DEFAULT_PORT = 22
@@ -52,6 +54,8 @@ class Options:
     max_password_attempts: int = names.MAX_PASSWORD_ATTEMPTS
     gss_host: Any = ()
     gss_delegate_creds: bool | None = None
+    max_auth_tries: int | None = names.MAX_AUTH_TRIES
+    memory: Memory | None = None
     client_host_keys: Any = field(default=(), repr=False)
     client_host_certs: Any = ()
     client_host_keysign: str | None = None
@@ -132,6 +136,31 @@ def seconds(name: str, value: float | str | None) -> float | None:
     if not value >= 0:
         raise ValueError(f"{name} must not be negative: {value!r}")
     return float(value) if 0 < value < math.inf else None
+
+
+def auth_tries(number: int | None) -> int | None:
+    """
+    @raise ValueError: where C{number} leaves nothing to try.
+    @raise TypeError: where it is no number.
+    """
+    if not isinstance(number, int | None):
+        raise TypeError(f"max_auth_tries cannot be a {type(number).__name__}")
+    if number is not None and number < 1:
+        raise ValueError(f"max_auth_tries must be 1 at least: {number!r}")
+    return number
+
+
+def memory_in(given: Any) -> Memory | None:
+    """
+    The memory that is kept in a file, given by its path or as it is.
+
+    @raise TypeError: where it is neither.
+    """
+    if given is None or isinstance(given, Memory):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return Memory(given)
+    raise TypeError(f"memory cannot be a {type(given).__name__}")
 
 
 def host_name(host: str) -> str:

@@ -77,19 +77,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="conch-auth", description="Log in to SSH servers, and see why not."
     )
-    commands = parser.add_subparsers(metavar="demo | login")
+    commands = parser.add_subparsers(metavar="demo | login | plan")
     _add_demo(commands)
     login = _add_login(commands)
+    plan = _add_plan(commands)
     if not argv:
         parser.print_help(sys.stderr)
         parser.exit(Status.USAGE)
     arguments = parser.parse_args(own)
     if "work" not in arguments:
-        parser.error("say what to do: demo or login")
+        parser.error("say what to do: demo, login or plan")
     if command and arguments.work is not _login:
         parser.error("only login takes a COMMAND")
     if arguments.work is _login:
         _complete(arguments, login, command)
+    if arguments.work is _plan:
+        _complete(arguments, plan, command)
     return arguments
 
 
@@ -126,6 +129,35 @@ def _add_login(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="give the COMMAND no input",
     )
+    _add_common(login)
+    add(
+        "--known-hosts",
+        metavar="FILE",
+        type=_readable,
+        help="host keys that are trusted, instead of those in ~/.ssh/known_hosts; "
+        "one that you accept is added to it",
+    )
+    add("--fingerprint", help="the host key that is trusted, as ssh-keygen -l shows it")
+    login.set_defaults(work=_login)
+    return login
+
+
+def _add_plan(commands: Any) -> argparse.ArgumentParser:
+    plan: argparse.ArgumentParser = commands.add_parser(
+        "plan",
+        help="show which keys and methods a login would try, and in which order",
+        description="Show which keys and methods login would try, in which order, "
+        "and what it would leave out. Nothing is sent to the server.",
+        epilog="Exit status: 0, or 2 for wrong usage or configuration.",
+    )
+    plan.add_argument("destination", metavar="[user@]host")
+    _add_common(plan)
+    plan.set_defaults(work=_plan, fingerprint=None)
+    return plan
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("-p", "--port", type=_port, help="the port, if not the configured one or 22")
     add(
         "-i",
@@ -144,15 +176,11 @@ def _add_login(commands: Any) -> argparse.ArgumentParser:
         "the word none stands for no configuration",
     )
     add(
-        "--known-hosts",
-        metavar="FILE",
-        type=_readable,
-        help="host keys that are trusted, instead of those in ~/.ssh/known_hosts; "
-        "one that you accept is added to it",
+        "--no-memory",
+        action="store_true",
+        help="neither read nor write ~/.ssh/conch_auth_memory, by which the key that "
+        "worked last is tried first",
     )
-    add("--fingerprint", help="the host key that is trusted, as ssh-keygen -l shows it")
-    login.set_defaults(work=_login)
-    return login
 
 
 def _port(text: str) -> int:
@@ -210,3 +238,9 @@ def _login() -> Work:
     from conch_auth._login_command import login
 
     return login
+
+
+def _plan() -> Work:
+    from conch_auth._plan_command import plan
+
+    return plan

@@ -26,16 +26,20 @@ from conch_auth._keysign import find_keysign
 from conch_auth._options import (
     DEFAULT_PORT,
     Options,
+    auth_tries,
     check,
     completed,
     host_name,
+    memory_in,
     method_names,
     seconds,
 )
 from conch_auth._trust import policy_for
 from conch_auth.callbacks import SSHClient
 from conch_auth.errors import ConnectFailed, ConnectionLost, ConnectTimeout, LoginError
-from conch_auth.report import Party
+from conch_auth.memory import Memory
+from conch_auth.plan import order_methods
+from conch_auth.report import AuthReport, Party
 from conch_auth.ssh_config import SSHConfig, resolve
 
 __all__ = ["SSHClientConnection", "connect", "create_connection"]
@@ -75,6 +79,8 @@ def connect(
     public_key_auth: bool = True,
     host_based_auth: bool = True,
     disable_trivial_auth: bool = True,
+    max_auth_tries: int | None = names.MAX_AUTH_TRIES,
+    memory: str | os.PathLike[str] | Memory | None = None,
     config: Any = None,
     reactor: Any = None,
     endpoint: IStreamClientEndpoint | None = None,
@@ -132,6 +138,13 @@ def connect(
     @param public_key_auth: whether to use keys.
     @param host_based_auth: whether to have this host vouch for its user.
     @param disable_trivial_auth: refuse a login for which nothing was proved.
+    @param max_auth_tries: how many refused requests the server is taken to
+        allow, as sshd's C{MaxAuthTries} has it.  Keys beyond it are left out,
+        and tries are kept for the methods that come after the keys
+        (L{conch_auth.plan} says which); C{None} offers every key.
+    @param memory: the path of a file in which to remember what worked and what
+        was refused, so that the right key goes first the next time; or a
+        L{Memory<conch_auth.memory.Memory>}.  C{None} remembers nothing.
     @param config: have what is not given here resolved by OpenSSH's own
         C{ssh -G}: C{()} for the user's and the system's configuration, or the
         path of a file; or an L{SSHConfig<conch_auth.ssh_config.SSHConfig>} that
@@ -166,9 +179,9 @@ def connect(
                 names.PUBLICKEY: public_key_auth,
                 names.PASSWORD: password_auth,
                 names.KEYBOARD_INTERACTIVE: kbdint_auth,
-                names.HOSTBASED: host_based_auth,
                 names.GSSAPI_WITH_MIC: gss_auth,
                 names.GSSAPI_KEYEX: gss_auth,
+                names.HOSTBASED: host_based_auth,
             }.items()
             if not on
         ),
@@ -185,6 +198,8 @@ def connect(
         allow_trivial_auth=not disable_trivial_auth,
         gss_host=gss_host,
         gss_delegate_creds=gss_delegate_creds,
+        max_auth_tries=auth_tries(max_auth_tries),
+        memory=memory_in(memory),
         config=config,
     )
     check(options)
@@ -357,23 +372,34 @@ class _Opening:
         auth = connection.auth = self._service()
         authenticated = auth.whenAuthenticated()
         transport.requestService(auth)
-        await authenticated
+        try:
+            await authenticated
+        finally:
+            self._remember(auth.report)
         await connection.ask("auth_completed")
+
+    def _remember(self, report: AuthReport) -> None:
+        options = self._options
+        if options.memory is not None:
+            port = options.port or DEFAULT_PORT
+            options.memory.learn(options.username or "", options.host, port, report)
 
     def _service(self) -> ClientUserAuth:
         options = self._options
+        wallet = Wallet(
+            options, self._reactor, lambda *question: auth.askPerson(*question)
+        )
+        methods = options.methods
+        if options.preferred_auth is None:
+            methods = order_methods(methods, wallet.recollection)
         auth = ClientUserAuth(
             self._connection.connection,
             self._connection.client,
             Credentials(
                 username=options.username or "",
-                wallet=Wallet(
-                    options,
-                    self._reactor,
-                    lambda *question: auth.askPerson(*question),
-                ),
+                wallet=wallet,
                 password=options.password,
-                preferred_auth=options.methods,
+                preferred_auth=methods,
                 host=HostWallet(options, self._reactor)
                 if options.has_host_keys
                 else None,
