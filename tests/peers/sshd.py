@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh.keys import Key
+from twisted.python import log
 
 from tests.peers import missing
 
@@ -250,7 +251,8 @@ class Sshd:
             self.port = reserved.getsockname()[1]
             self._write_config(config)
             self._spawn()
-            self.wait_for("Server listening on")
+            # It writes its number once it listens.
+            self._wait_until(lambda: bool(self._pid()), "that it listens")
 
     def _write_config(self, config: str) -> None:
         lines = _CONFIG.format(port=self.port, place=self._inside)
@@ -260,13 +262,13 @@ class Sshd:
 
     def _spawn(self) -> None:
         program = _find("sshd")
-        with open(self._log, "wb") as log:
+        with open(self._log, "wb") as own_log:
             self._process = subprocess.Popen(
                 self._machine.inside(
                     program, "-D", "-e", "-f", f"{self._inside}/config"
                 ),
                 stdin=subprocess.DEVNULL,
-                stderr=log,
+                stderr=own_log,
             )
 
     def authorize(self, user: str, *keys: Key | str) -> None:
@@ -294,20 +296,31 @@ class Sshd:
 
         @raise AssertionError: where it does not.
         """
+        self._wait_until(lambda: text in self.log(), repr(text))
+
+    def _wait_until(self, condition: Callable[[], bool], what: str) -> None:
         latest = time.monotonic() + TIMEOUT
-        while text not in self.log():
+        while not condition():
             if self._process.poll() is not None or time.monotonic() > latest:
-                raise AssertionError(f"sshd has not logged {text!r}:\n{self.log()}")
+                raise AssertionError(f"sshd has not logged {what}:\n{self.log()}")
             time.sleep(0.01)
+
+    def _pid(self) -> str:
+        """
+        The number of its process, inside; empty before it has written it.
+        """
+        file = self._outside / "pid"
+        return file.read_text().strip() if file.exists() else ""
 
     def stop(self) -> None:
         """
-        End the server.  Connections that it has end by themselves.
+        End the server, and leave its log in that of the tests.  Connections that
+        it has end by themselves.
         """
         if self._process.poll() is None:
-            pid = (self._outside / "pid").read_text().strip()
-            self._machine.run("kill", pid)
+            self._machine.run("kill", self._pid())
             self._process.wait()
+            log.msg(f"sshd on port {self.port}:\n{self.log()}")
 
 
 def _not_needed(directory: str, names: list[str]) -> list[str]:
