@@ -6,6 +6,7 @@ section 3, with a context that is a script.
 from __future__ import annotations
 
 import sys
+from dataclasses import MISSING, fields, replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -28,6 +29,7 @@ from conch_auth._gss_messages import (
     GSSToken,
 )
 from conch_auth._message import Message
+from conch_auth._options import Options, completed
 from conch_auth._wire import Reader
 from conch_auth.errors import (
     AuthenticationFailed,
@@ -48,6 +50,7 @@ from conch_auth.messages import (
     from_server,
 )
 from conch_auth.report import Attempt, AuthReport
+from conch_auth.ssh_config import SSHConfig
 from tests.gss import GSI, GSI_DER, KRB5, KRB5_DER, LAST, Last, ScriptedContext
 from tests.support import (
     SUCCESS,
@@ -1007,3 +1010,57 @@ class LibraryTests(SynchronousTestCase):
             self.assertEqual(
                 (context.complete, context.has_integrity), (complete, has_integrity)
             )
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    What C{connect} makes of its options and of OpenSSH's configuration.
+    """
+
+    def options(self, config: SSHConfig | None = None, **given: Any) -> Options:
+        required = dict.fromkeys(
+            field.name for field in fields(Options) if field.default is MISSING
+        )
+        known: dict[str, Any] = {
+            **required,
+            "host": "short",
+            "username": "alice",
+            "disabled_auth": frozenset(),
+            **given,
+        }
+        return completed(Options(**known), config)
+
+    def test_host(self) -> None:
+        """
+        The principal is the host's, as it is after the configuration was read,
+        unless another is given; C{None} switches GSSAPI off.
+        """
+        config = SSHConfig("long.example.org", 22, "alice")
+        self.assertEqual(self.options().gss_name, "short")
+        self.assertEqual(self.options(config).gss_name, "long.example.org")
+        self.assertEqual(self.options(gss_host="other").gss_name, "other")
+        self.assertIsNone(self.options(gss_host=None).gss_name)
+
+    def test_order(self) -> None:
+        """
+        A ticket goes first, as with AsyncSSH, where it is wanted at all.
+        """
+        self.assertEqual(self.options().methods[:2], (b"gssapi-keyex", GSSAPI))
+        self.assertNotIn(GSSAPI, self.options(gss_host=None).methods)
+        only = self.options(preferred_auth=(b"password",))
+        self.assertEqual(only.methods, (b"password",))
+
+    def test_configuration(self) -> None:
+        """
+        GSSAPIAuthentication and GSSAPIDelegateCredentials are followed; what
+        the caller says of delegation wins.
+        """
+        off = SSHConfig("host", 22, "alice")
+        self.assertNotIn(GSSAPI, self.options(off).methods)
+        on = replace(off, gssapi_authentication=True)
+        self.assertIn(GSSAPI, self.options(on).methods)
+        self.assertFalse(self.options(on).gss_delegate_creds)
+        forwards = replace(on, gssapi_delegate_credentials=True)
+        self.assertTrue(self.options(forwards).gss_delegate_creds)
+        held = self.options(forwards, gss_delegate_creds=False)
+        self.assertFalse(held.gss_delegate_creds)
