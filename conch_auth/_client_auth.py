@@ -392,6 +392,9 @@ class ClientUserAuth(SSHUserAuthClient):
     def bannerReceived(self, message: str, language: str) -> Any:
         return self._client.auth_banner_received(message, language)
 
+    def touchRequested(self, key: ISigner) -> Any:
+        return self._client.touch_requested(key)
+
     def passwordChanged(self) -> Any:
         return self._client.password_changed()
 

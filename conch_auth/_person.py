@@ -85,7 +85,7 @@ class Person(SSHClient):
 
     @param asker: how to ask.
     @param host: the host, as the person has named it.
-    @param show: shows a banner.
+    @param show: shows a banner, or that a touch is waited for.
     @param trusts: asked about the key of an unknown host; C{None} trusts none.
     """
 
@@ -121,6 +121,9 @@ class Person(SSHClient):
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self._show(printable(msg, lines=True))
+
+    def touch_requested(self, key: Any) -> None:
+        self._show(f"Touch your security key ({printable(key.source)}).\n")
 
     async def password_auth_requested(self) -> Any:
         if self._refusals:

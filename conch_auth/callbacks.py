@@ -96,6 +96,14 @@ class SSHClient:
         """
         return None
 
+    def touch_requested(self, key: Any) -> Any:
+        """
+        A security key is about to sign, and waits for a touch now, unless it
+        was made to do without.  (AsyncSSH has no such callback.)
+
+        @param key: an L{ISigner<conch_auth.interfaces.ISigner>}.
+        """
+
     def password_auth_requested(self) -> Any:
         """
         The next password to try, or C{None} for none.  It is asked when the

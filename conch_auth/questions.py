@@ -233,6 +233,14 @@ class Questions(SSHService):
         @param language: its language tag (RFC 3066); often empty.
         """
 
+    def touchRequested(self, key: Any) -> Any:
+        """
+        A security key is about to sign, and waits for a touch now, unless it
+        was made to do without.  It is told once for each signature.
+
+        @param key: what L{getPublicKey} gave.
+        """
+
     def informationReceived(self, name: bytes, instruction: bytes) -> Any:
         """
         In keyboard-interactive, the server has shown text and asked nothing.

@@ -164,6 +164,8 @@ class PublicKey(Method):
         )
         # Whatever becomes of it, the key is not offered again for this factor.
         self.conversation.spent_keys[wanted.blob] = "it gave no signature before"
+        if _is_security_key(service.lastPublicKey):
+            service.tell("touchRequested", service.lastPublicKey)
         service.signatureAlgorithm = wanted.algorithm
         try:
             signature = await self.ask("agent", "signData", service.lastPublicKey, data)
@@ -219,6 +221,14 @@ def _keys_of_conch_agent(service: Any) -> set[bytes]:
 
 def _is_key(answer: Any) -> bool:
     return hasattr(answer, "sshType") and hasattr(answer, "blob")
+
+
+def _is_security_key(key: Any) -> bool:
+    """
+    Whether a touch may be needed (OpenSSH's PROTOCOL.u2f): the types of such
+    keys, and of their certificates, begin so.
+    """
+    return bool(key.sshType().startswith(b"sk-"))
 
 
 def _source_of(key: Any) -> str:
