@@ -55,7 +55,8 @@ from conch_auth.messages import (
     Success,
     is_described,
 )
-from conch_auth.report import KeyIdentity, Outcome, Party, Recorder
+from conch_auth.recorder import Recorder
+from conch_auth.report import KeyIdentity, Outcome, Party
 
 
 class Superseded(Exception):

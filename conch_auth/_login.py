@@ -18,7 +18,8 @@ from conch_auth._conversation import Conversation
 from conch_auth._deadlines import Deadlines
 from conch_auth._states import State
 from conch_auth.questions import Questions
-from conch_auth.report import AuthReport, Party, Recorder
+from conch_auth.recorder import Recorder
+from conch_auth.report import AuthReport, Party
 
 
 class Login(Questions):

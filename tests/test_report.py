@@ -11,7 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth.display import fingerprint
-from conch_auth.report import Attempt, AuthReport, Banner, KeyIdentity, Recorder
+from conch_auth.recorder import Recorder
+from conch_auth.report import Attempt, AuthReport, Banner, KeyIdentity
 
 KEY = KeyIdentity("ssh-ed25519", "SHA256:abc")
 
