@@ -12,20 +12,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
+from cryptography.hazmat.primitives.serialization import SSHCertificateType
 from twisted.conch.ssh.keys import Key
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorThreads
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from conch_auth import _local
 from conch_auth._wire import string
 from conch_auth.errors import (
     AuthenticationFailed,
+    KeyUnusable,
     TooManyAttempts,
     UnexpectedMessage,
 )
 from conch_auth.interfaces import ISigner
+from conch_auth.keys import load_host_keys
 from conch_auth.messages import (
     HostBasedRequest,
     MethodReply,
@@ -34,6 +38,7 @@ from conch_auth.messages import (
 )
 from conch_auth.report import KeyIdentity
 from conch_auth.signing import data_to_sign
+from tests.host_certificates import certificate
 from tests.support import (
     SUCCESS,
     Cancellable,
@@ -554,6 +559,32 @@ class OwnerTests(HostBasedCase):
         signature.callback(made[0])
         self.assert_vouched(client, A)
 
+    def test_overtaken(self) -> None:
+        """
+        Where the owner goes on by itself while a key signs, neither that key
+        nor the next one is used.
+        """
+        answer = Cancellable()
+        client = self.asked([Signer(A, answer), B])
+        client.askForAuth(b"none", b"")
+        self.assertEqual(answer.cancelled, 1)
+        self.assertEqual(client.transport.sent, [NoneRequest(), NoneRequest()])
+        self.assertEqual(client.asked.count("getHostKey"), 1)
+        self.assertEqual(self.reasons(client, "failed"), [])
+
+    def test_source(self) -> None:
+        """
+        The report says where a key came from.
+        """
+        signer = Signer(A, lambda data, algorithm: A.sign(data))
+        client = self.asked([signer, B])
+        client.receive(failure(b"hostbased"))
+        client.receive(failure(b"hostbased"))
+        self.assertEqual(
+            [attempt.source for attempt in client.report.attempts[-2:]],
+            ["a smartcard", "getHostKey"],
+        )
+
     def test_connection_lost(self) -> None:
         """
         What is asked when the connection goes is cancelled, and nothing is
@@ -592,6 +623,41 @@ class OwnerTests(HostBasedCase):
         unsigned.receive(failure(b"hostbased"))
         self.assert_failed(unsigned, TooManyAttempts)
         self.assertEqual(unsigned.transport.sent, [NoneRequest()])
+
+
+class HostKeysTests(SynchronousTestCase):
+    """
+    L{load_host_keys}.
+    """
+
+    def test_certificates(self) -> None:
+        """
+        A host's certificates go with its keys; one that is a user's or has
+        expired does not, and the reason is told.
+        """
+        keys = load_host_keys([A, B], certificates=[certificate(A)])
+        self.assertEqual(
+            [key.blob() for key in keys][1:], [A.blob(), B.blob()]
+        )
+        self.assertEqual(keys.unusable, [])
+        for unusable, problem in (
+            (certificate(A, SSHCertificateType.USER), "a user's, not a host's"),
+            (certificate(A, before=1), "expired"),
+            (certificate(C), "certifies none"),
+        ):
+            keys = load_host_keys([A], certificates=[unusable])
+            self.assertEqual([key.blob() for key in keys], [A.blob()])
+            (told,) = keys.unusable
+            self.assertIn(problem, str(told))
+
+    def test_strict(self) -> None:
+        """
+        What is no key is an error, or is told beside those that are.
+        """
+        self.assertRaises(KeyUnusable, load_host_keys, [b"junk", A])
+        keys = load_host_keys([b"junk", A], strict=False)
+        self.assertEqual([key.blob() for key in keys], [A.blob()])
+        self.assertEqual(len(keys.unusable), 1)
 
 
 class Below:

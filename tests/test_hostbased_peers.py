@@ -19,6 +19,7 @@ from twisted.trial.unittest import TestCase
 from conch_auth import AuthReport, connect
 from conch_auth._keysign import find_keysign
 from conch_auth.errors import AuthenticationFailed
+from conch_auth.keys import Keys
 from conch_auth.knownhosts import insecure_accept_any
 from conch_auth.report import KeyIdentity
 from tests.host_certificates import AUTHORITY, certificate
@@ -233,6 +234,26 @@ class AsyncSSHTests(HostBasedCase):
         self.assertEqual(skipped.method, "hostbased")
         self.assertEqual(skipped.source, "/nowhere/key")
 
+    async def test_encrypted(self) -> None:
+        """
+        A key may need a passphrase; it is not kept after the login.
+        """
+        server = self.serve(known(KEY))
+        text = KEY.toString("openssh", subtype="v1", passphrase=b"secret")
+        forgotten: list[object] = []
+        forget = Keys.forget
+
+        def noted(keys: Keys) -> None:
+            forgotten.extend(keys._encrypted)
+            forget(keys)
+
+        self.patch(Keys, "forget", noted)
+        report = await self.log_in(
+            server, client_host_keys=[text], passphrase="secret"
+        )
+        self.assert_by(report, KEY)
+        self.assertEqual(len(set(forgotten)), 1)
+
     async def test_not_wanted(self) -> None:
         """
         The method is not used where it was switched off, or where other
@@ -432,6 +453,8 @@ IgnoreUserKnownHosts yes
             )
             self.assert_by(report, key)
         self.assertIn("chost localhost.", server.log())
+        report = await self.by_keysign(server, program, client_host="localhost")
+        self.assert_by(report, KEY)
 
     async def test_keysign_certificate(self) -> None:
         """

@@ -324,8 +324,11 @@ class ProgramTests(TestCase):
             "assert stat.S_ISCHR(os.fstat(3).st_mode)\n"
             f"out.write({string(bytes([2]) + string(b's'))!r})"
         )
+        opened = []
         for handle in (None, pair[0]):
             self.assertEqual(await self.signer(steps, handle).sign(b"", b""), b"s")
+            opened.append(len(os.listdir("/proc/self/fd")))
+        self.assertEqual(opened[0], opened[1], "a file was left open")
 
     async def test_refused(self) -> None:
         """

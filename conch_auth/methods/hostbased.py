@@ -83,7 +83,6 @@ class HostBased(Method):
             self.conversation.could_not_start(self.name, Failure(), **_known_of(key))
             return False
         self.conversation.sources[blob] = _source_of(key)
-        self.count_try()
         self.service.askForAuth(self.name, signed.build())
         return True
 
