@@ -109,11 +109,12 @@ def _keys_in(report: AuthReport, *outcomes: str) -> list[str]:
 
 
 def _passed(report: AuthReport) -> tuple[str, ...]:
-    return tuple(
+    passed = [
         attempt.method
         for attempt in report.attempts
         if attempt.outcome in ("accepted", "partial") and _is_method(attempt.method)
-    )
+    ]
+    return tuple(passed[: names.MAX_METHODS])
 
 
 def _last_of_each(keys: Iterable[str]) -> tuple[str, ...]:
@@ -194,7 +195,8 @@ def _several(
 
 
 def _is_method(word: str) -> bool:
-    return word != _NOTHING and names.is_method_name(word.encode("ascii", "replace"))
+    usable = word.isascii() and word != _NOTHING
+    return usable and names.is_method_name(word.encode("ascii"))
 
 
 def _is_fingerprint(word: str) -> bool:
