@@ -2,13 +2,12 @@
 # (Most of trial has no annotations.)
 """
 Tests for L{conch_auth.plan}: which keys are offered, in which order, and what
-is left out; by itself, in C{connect}, and as C{conch-auth plan} prints it.
+is left out; by itself and in C{connect}.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +41,6 @@ from conch_auth.plan import (
     plan_keys,
 )
 from tests import keygen
-from tests.cli_process import start
 from tests.memory import MemoryCase
 from tests.peers.ssh_agent import SSHAgent
 from tests.peers.sshd import Sshd, User, machine
@@ -782,73 +780,3 @@ class OpenSSHTests(TestCase):
         with self.held_open(connection) as report:
             self.assertEqual(report.attempts[-1].method, "password")
         await connection.wait_closed()
-
-
-class CommandTests(TestCase):
-    """
-    C{conch-auth plan}.
-    """
-
-    timeout = 60
-
-    def setUp(self) -> None:
-        if not keygen.has_ssh_keygen():
-            raise self.skipTest("there is no ssh-keygen")
-        self.place = Path(self.mktemp())
-        self.place.mkdir()
-
-    def key(self, name: str, passphrase: str = "") -> str:
-        path = str(self.place / name)
-        keygen.ssh_keygen("-t", "ed25519", "-N", passphrase, "-a", "1", "-f", path)
-        return path
-
-    async def plan(self, *arguments: str) -> list[str]:
-        running = start("plan", *arguments)
-        self.assertEqual(await running.status, 0, running.complaints)
-        self.assertEqual(running.complaints, b"")
-        return running.screen.decode().splitlines()
-
-    async def test_plan(self) -> None:
-        """
-        It prints what would be tried, without asking for a passphrase and
-        though nothing answers at the host.
-        """
-        path = self.key("id", "a passphrase")
-        shown = await self.plan("-p2222", "-i", path, "-Fnone", "alice@h.invalid")
-        identity = fingerprint(Key.fromFile(path + ".pub").blob())
-        self.assertEqual(
-            shown[0],
-            "To log in as alice on h.invalid, port 2222, these would be tried:",
-        )
-        (line,) = (line for line in shown if "publickey" in line)
-        self.assertTrue(
-            line.endswith(f"publickey with ssh-ed25519 {identity} (from {path})")
-        )
-
-    async def test_left_out(self) -> None:
-        """
-        A key that cannot be used is left out, with the reason.
-        """
-        missing = str(self.place / "missing")
-        shown = await self.plan("-i", missing, "-F", "none", "alice@h.invalid")
-        self.assertIn("These would be left out:", shown)
-        (line,) = (line for line in shown if "publickey" in line)
-        self.assertIn("it cannot be read: No such file or directory", line)
-
-    async def test_configured(self) -> None:
-        """
-        What is configured for ssh counts, and by which way the host is reached
-        does not.
-        """
-        if shutil.which("ssh") is None:
-            raise self.skipTest("there is no ssh")
-        path = self.key("configured")
-        config = self.place / "config"
-        config.write_text(
-            f"Host h\n HostName real.invalid\n User bob\n ProxyJump x\n"
-            f" IdentityFile {path}\n PasswordAuthentication no\n"
-        )
-        shown = await self.plan("-F", str(config), "h")
-        self.assertIn("as bob on real.invalid, port 22", shown[0])
-        self.assertTrue(any(path in line for line in shown))
-        self.assertFalse(any(line.endswith(". password") for line in shown))
