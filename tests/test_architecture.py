@@ -28,7 +28,7 @@ DRAWING = {
         methods._base methods.password methods.keyboard_interactive
         methods.publickey methods.gssapi methods.hostbased methods
         _gss questions _login userauth
-        _agent_exchange _agent_connection agent _keyforms keys
+        _agent_exchange _agent_connection agent _keyforms keys security_keys
         _ssh_program ssh_config _keysign
     """,
     "doors": """
