@@ -28,8 +28,8 @@ class Questions(SSHService):
     @ivar signatureAlgorithm: while L{signData} runs, the algorithm to sign
         with; C{None} otherwise.
 
-    @cvar preferredOrder: methods, most wanted first.  Others come after them,
-        in the server's order.
+    @cvar preferredOrder: methods, most wanted first; Conch's, unless it is
+        changed.  Others come after them, in the server's order.
     @cvar signatureAlgorithms: the signature algorithms allowed, most wanted
         first.  C{ssh-rsa} (SHA-1) is taken only where the server names nothing
         better.
@@ -69,7 +69,6 @@ class Questions(SSHService):
 
     # A ticket asks nothing of a person; without one, nothing is sent.
     preferredOrder: list[bytes] = [
-        names.GSSAPI_WITH_MIC,
         names.PUBLICKEY,
         names.PASSWORD,
         names.KEYBOARD_INTERACTIVE,

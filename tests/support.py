@@ -229,11 +229,13 @@ class LoginTestCase(SynchronousTestCase):
     Tests of one login.
     """
 
+    client_class: type[Client] = Client
+
     def login(self, *args: Any, **kwargs: Any) -> Client:
         """
         A login that has begun: the client has asked for the methods.
         """
-        client = Client(*args, **kwargs)
+        client = self.client_class(*args, **kwargs)
         self.start(client)
         return client
 

@@ -51,11 +51,11 @@ from conch_auth.messages import (
 )
 from conch_auth.report import Attempt, AuthReport
 from conch_auth.ssh_config import SSHConfig
+from tests import support
 from tests.gss import GSI, GSI_DER, KRB5, KRB5_DER, LAST, Last, ScriptedContext
 from tests.support import (
     SUCCESS,
     Cancellable,
-    Client,
     LoginTestCase,
     Sent,
     failure,
@@ -64,6 +64,24 @@ from tests.support import (
 )
 
 GSSAPI = b"gssapi-with-mic"
+
+
+class Client(support.Client):
+    """
+    A client that wants this method first.
+    """
+
+    preferredOrder = [GSSAPI, *support.Client.preferredOrder]
+
+
+class GSSAPITestCase(LoginTestCase):
+    """
+    Has such a client.
+    """
+
+    client_class = Client
+
+
 CHOSEN = GSSResponse(KRB5_DER)
 #: RFC 4462, section 3.5, for the names that L{Client} has.
 MIC_DATA = (
@@ -163,7 +181,7 @@ class MessageTests(SynchronousTestCase):
             self.assertNotIn("a-token", repr(shown) + str(shown))
 
 
-class GSSAPICase(LoginTestCase):
+class GSSAPICase(GSSAPITestCase):
     """
     A login to a server that lists gssapi-with-mic.
     """

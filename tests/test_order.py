@@ -15,6 +15,7 @@ from conch_auth.messages import (
     Message,
     PasswordRequest,
 )
+from conch_auth.userauth import SSHUserAuthClient
 from tests.support import (
     SUCCESS,
     Client,
@@ -38,6 +39,15 @@ class OrderTests(LoginTestCase):
         for reply in replies:
             client.receive(reply)
         return [request.method for request in client.transport.sent[1:]]
+
+    def test_default_order(self) -> None:
+        """
+        The order is Conch's, unless the owner has another.
+        """
+        self.assertEqual(
+            SSHUserAuthClient.preferredOrder,
+            [b"publickey", b"password", b"keyboard-interactive"],
+        )
 
     def test_preferred_order(self) -> None:
         """
