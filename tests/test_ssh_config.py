@@ -420,7 +420,8 @@ class ResolveTests(Case):
         failure = await self.assertFailure(
             resolve("host", config=missing), ConfigUnreadable
         )
-        self.assertIn(f"{missing}: No such file", str(failure))
+        # ssh cuts a long path off.
+        self.assertIn("No such file", str(failure))
 
 
 class ProgramTests(Case):
