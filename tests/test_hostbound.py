@@ -15,6 +15,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.conch.ssh.keys import Key
+from twisted.internet import reactor
+from twisted.internet.endpoints import (
+    UNIXClientEndpoint,
+    UNIXServerEndpoint,
+    connectProtocol,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import names
@@ -48,6 +56,7 @@ from tests.transport_pair import RSA
 A, B = new_key(), new_key()
 HOST_KEY: bytes = new_key().public().blob()
 HOSTBOUND = b"publickey-hostbound-v00@openssh.com"
+EXTENSION = 27
 ANNOUNCED = {b"publickey-hostbound@openssh.com": b"0"}
 
 
@@ -342,6 +351,75 @@ class OpenSSHTests(LoginCase):
         server = self.sshd("", ED25519)
         await self.log_in(server, KeyClient(USER.name, ED25519), ConchTransport)
         self.assertNotIn(f"method {HOSTBOUND.decode()}", server.log())
+
+
+class Breaking(Protocol):
+    """
+    Passes on to an agent what a client says, but breaks off at an extension, as
+    some agents do.
+    """
+
+    factory: Any
+    transport: Any
+    behind: Any = None
+
+    def connectionMade(self) -> None:
+        self._early = b""
+        endpoint = UNIXClientEndpoint(reactor, self.factory.agent)
+        connectProtocol(endpoint, Behind(self)).addCallback(self._joined)
+
+    def _joined(self, behind: Behind) -> None:
+        self.behind = behind
+        behind.transport.write(self._early)
+
+    def dataReceived(self, data: bytes) -> None:
+        # A client that awaits each reply sends one message at a time.
+        if data[4] == EXTENSION:
+            self.factory.broken_off += 1
+            self.transport.loseConnection()
+        elif self.behind is None:
+            self._early += data
+        else:
+            self.behind.transport.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.behind is not None:
+            self.behind.transport.loseConnection()
+
+
+class Behind(Protocol):
+    """
+    Passes on what the agent says.
+    """
+
+    transport: Any
+
+    def __init__(self, front: Breaking) -> None:
+        self._front = front
+
+    def dataReceived(self, data: bytes) -> None:
+        self._front.transport.write(data)
+
+
+class BreakingAgentTests(AgentLoginCase):
+    """
+    An agent that does not stand the binding.
+    """
+
+    async def test_logs_in(self) -> None:
+        """
+        It is asked once, and its keys log in without.
+        """
+        key = self.new_key("ed25519")
+        self.agent.run("ssh-add", "-q", key)
+        factory: Any = Factory.forProtocol(Breaking)
+        factory.agent, factory.broken_off = self.agent.socket, 0
+        path = f"{self.agent.socket}-breaking"
+        port = await UNIXServerEndpoint(reactor, path).listen(factory)
+        self.addCleanup(port.stopListening)
+        report = await self.connect(self.sshd("", public_line(key)), agent_path=path)
+        self.assertEqual(tried(report), [("publickey", "accepted")])
+        self.assertEqual(factory.broken_off, 1)
 
 
 class DestinationTests(AgentLoginCase):
