@@ -22,9 +22,10 @@ from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
-from conch_auth.messages import InfoRequest, PasswordChangeRequest, Prompt
+from conch_auth.messages import InfoRequest, PasswordChangeRequest
 from conch_auth.methods import METHODS, KeyboardInteractive, Password
 from conch_auth.plan import MOST_NAMED, Circumstances
+from conch_auth.prompts import Challenge, Prompt
 from conch_auth.report import KeyIdentity
 from conch_auth.userauth import SSHUserAuthClient
 
@@ -137,7 +138,8 @@ class CallbackKeyboardInteractive(KeyboardInteractive):
     """
 
     async def _answers(self, request: InfoRequest) -> Any:
-        answers = await self.ask("person", "getChallengeAnswers", request)
+        asked = self._challenge(request)
+        answers = await self.ask("person", "getChallengeAnswers", asked)
         if answers is not None and len(answers) != len(request.prompts):
             raise UnusableAnswer(
                 "kbdint_challenge_received",
@@ -360,24 +362,24 @@ class ClientUserAuth(SSHUserAuthClient):
         self._answersByPassword = True
         return ""
 
-    def getChallengeAnswers(self, request: InfoRequest) -> Any:
+    def getChallengeAnswers(self, asked: Challenge) -> Any:
         """
         The answers to a round, or C{None}.
         """
         if self._answersByPassword:
-            return self._passwordFor(request.prompts)
+            return self._passwordFor(asked.texts())
         return self._client.kbdint_challenge_received(
-            text(request.name),
-            text(request.instruction),
-            text(request.language),
-            [(text(prompt.prompt), prompt.echo) for prompt in request.prompts],
+            text(asked.name),
+            text(asked.instruction),
+            text(asked.language),
+            asked.texts(),
         )
 
-    async def _passwordFor(self, prompts: Sequence[Prompt]) -> Any:
+    async def _passwordFor(self, prompts: Sequence[Prompt[str]]) -> Any:
         if not prompts:
             return []
         prompt, echo = prompts[0]
-        if len(prompts) > 1 or echo or not _PASSWORD_PROMPT.fullmatch(text(prompt)):
+        if len(prompts) > 1 or echo or not _PASSWORD_PROMPT.fullmatch(prompt):
             return None
         password = await self._credentials.take_password()
         return None if password is None else [password]

@@ -16,11 +16,7 @@ from conch_auth._terminal import NoTerminal, Terminal
 from conch_auth.callbacks import SSHClient
 from conch_auth.certificates import HostKeyOffer
 from conch_auth.display import printable
-
-#: The most characters of a server's prompt or of its instruction that are
-#: shown, so that neither fills the screen.
-_PROMPT_LIMIT = 400
-_INSTRUCTION_LIMIT = 4000
+from conch_auth.prompts import INSTRUCTION_LIMIT, PROMPT_LIMIT, Prompt
 
 
 class Asker:
@@ -155,19 +151,20 @@ class Person(SSHClient):
         name: str,
         instructions: str,
         lang: str,
-        prompts: Sequence[tuple[str, bool]],
+        prompts: Sequence[Prompt[str]],
     ) -> Any:
         for told in filter(None, (name, instructions)):
-            shown = printable(told, lines=True, limit=_INSTRUCTION_LIMIT)
+            shown = printable(told, lines=True, limit=INSTRUCTION_LIMIT)
             for line in shown.splitlines():
                 self._asker.show(f"({self._origin}) {line}\n")
         answers: list[bytes] = []
-        for prompt, echo in prompts:
-            answer = await self._asker.ask(self._from_server(prompt), echo)
+        for prompt in prompts:
+            shown = f"({self._origin}) {prompt.displayed}"
+            answer = await self._asker.ask(shown, prompt.echo)
             if answer is None:
                 return None
             answers.append(answer)
         return answers
 
     def _from_server(self, prompt: str) -> str:
-        return f"({self._origin}) {printable(prompt, limit=_PROMPT_LIMIT)}"
+        return f"({self._origin}) {printable(prompt, limit=PROMPT_LIMIT)}"

@@ -145,9 +145,11 @@ class SSHClient:
         """
         The server asks questions.
 
-        @param prompts: each a prompt, and whether the answer may be seen; none
+        @param prompts: each a prompt, and whether the answer may be seen, as a
+            pair that knows more: a L{Prompt<conch_auth.prompts.Prompt>}; none
             where the server only shows the instructions.  The texts are the
-            server's: show them only through L{conch_auth.display.printable}.
+            server's: show them only through L{conch_auth.display.printable}, or
+            as C{str(prompt)}.
         @return: an answer for each prompt, or C{None} to try another method.
         """
         return None

@@ -160,9 +160,10 @@ class Questions(SSHService):
         of text or bytes, one for each prompt.
 
         The texts are the server's: show them only through
-        L{conch_auth.display.printable}.
+        L{conch_auth.display.printable}, or as C{str(prompt)}.
 
-        @param prompts: each a prompt, and whether the answer may be seen.
+        @param prompts: each a prompt, and whether the answer may be seen, as a
+            pair that knows more: a L{Prompt<conch_auth.prompts.Prompt>}.
         """
         return fail(NotImplementedError())
 

@@ -277,7 +277,7 @@ class AnswerTests(MemoryCase):
             username="asked",
         )
         self.assertEqual(heard, ["asked", "", "", "", [("Word: ", False)]])
-        self.assertIs(type(heard[-1][0]), tuple)
+        self.assertIsInstance(heard[-1][0], tuple)
         self.assertIs(heard[-1][0][1], False)
 
 

@@ -11,6 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth._person import Asker, Person
 from conch_auth._terminal import NoTerminal
+from conch_auth.prompts import Challenge, Prompt
+
+
+def prompts(*asked: tuple[str, bool]) -> list[Prompt[str]]:
+    sent = tuple((prompt.encode(), echo) for prompt, echo in asked)
+    return Challenge(b"", b"", b"", sent, 1, "alice", "host").texts()
 
 
 class FakeTerminal:
@@ -79,7 +85,10 @@ class PersonTests(SynchronousTestCase):
         """
         person = self.person(b"1", b"2")
         asked = person.kbdint_challenge_received(
-            "Token", "First\nSecond", "", [("Code: ", True), ("\u202ePIN: ", False)]
+            "Token",
+            "First\nSecond",
+            "",
+            prompts(("Code: ", True), ("\u202ePIN: ", False)),
         )
         self.assertEqual(self.answered(asked), [b"1", b"2"])
         self.assertEqual(
@@ -99,7 +108,9 @@ class PersonTests(SynchronousTestCase):
         """
         person = self.person(b"1")
         self.answered(
-            person.kbdint_challenge_received("", "", "", [("x" * 10_000, True)])
+            person.kbdint_challenge_received(
+                "", "", "", prompts(("x" * 10_000, True))
+            )
         )
         ((prompt, _),) = self.terminal.screen
         self.assertEqual(len(prompt), len("(alice@host) ") + 400)
@@ -110,7 +121,7 @@ class PersonTests(SynchronousTestCase):
         """
         person = self.person(b"1", None)
         asked = person.kbdint_challenge_received(
-            "", "", "", [("a", True), ("b", True), ("c", True)]
+            "", "", "", prompts(("a", True), ("b", True), ("c", True))
         )
         self.assertIsNone(self.answered(asked))
 

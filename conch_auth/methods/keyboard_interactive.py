@@ -9,10 +9,12 @@ from itertools import islice
 from typing import Any
 
 from conch_auth import names
+from conch_auth.display import text
 from conch_auth.errors import LimitReached, UnusableAnswer
 from conch_auth.messages import InfoRequest, InfoResponse, KeyboardInteractiveRequest
 from conch_auth.methods._base import Method
 from conch_auth.methods.password import as_bytes
+from conch_auth.prompts import Challenge
 
 
 class KeyboardInteractive(Method):
@@ -68,7 +70,18 @@ class KeyboardInteractive(Method):
             "getGenericAnswers",
             request.name,
             request.instruction,
-            [tuple(prompt) for prompt in request.prompts],
+            self._challenge(request).prompts(),
+        )
+
+    def _challenge(self, request: InfoRequest) -> Challenge:
+        return Challenge(
+            request.name,
+            request.instruction,
+            request.language,
+            request.prompts,
+            self._rounds or 1,
+            text(self.service.user),
+            self.conversation.recorder.snapshot().host,
         )
 
     def _check_bounds(self, request: InfoRequest) -> None:
