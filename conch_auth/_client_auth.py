@@ -25,7 +25,7 @@ from conch_auth.interfaces import ISigner
 from conch_auth.messages import InfoRequest, PasswordChangeRequest
 from conch_auth.methods import METHODS, KeyboardInteractive, Password
 from conch_auth.plan import MOST_NAMED, Circumstances
-from conch_auth.prompts import Challenge, Prompt
+from conch_auth.prompts import Challenge
 from conch_auth.report import KeyIdentity
 from conch_auth.userauth import SSHUserAuthClient
 
@@ -105,6 +105,15 @@ _ANSWERS = {
     names.PASSWORD: "password_auth_requested",
     names.KEYBOARD_INTERACTIVE: "kbdint_auth_requested",
 }
+
+
+def _asks_for_the_password(challenge: Challenge) -> bool:
+    """
+    Whether one question is asked, for the password, whose answer is not shown.
+    """
+    (prompt, *more) = challenge.texts()
+    word = _PASSWORD_PROMPT.fullmatch(prompt.prompt)
+    return not more and not prompt.echo and word is not None
 
 
 class CallbackPassword(Password):
@@ -367,7 +376,7 @@ class ClientUserAuth(SSHUserAuthClient):
         The answers to a round, or C{None}.
         """
         if self._answersByPassword:
-            return self._passwordFor(asked.texts())
+            return self._passwordFor(asked)
         return self._client.kbdint_challenge_received(
             text(asked.name),
             text(asked.instruction),
@@ -375,11 +384,10 @@ class ClientUserAuth(SSHUserAuthClient):
             asked.texts(),
         )
 
-    async def _passwordFor(self, prompts: Sequence[Prompt[str]]) -> Any:
-        if not prompts:
+    async def _passwordFor(self, asked: Challenge) -> Any:
+        if not asked.asked:
             return []
-        prompt, echo = prompts[0]
-        if len(prompts) > 1 or echo or not _PASSWORD_PROMPT.fullmatch(prompt):
+        if not _asks_for_the_password(asked):
             return None
         password = await self._credentials.take_password()
         return None if password is None else [password]

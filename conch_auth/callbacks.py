@@ -140,7 +140,7 @@ class SSHClient:
         return NotImplemented
 
     def kbdint_challenge_received(
-        self, name: str, instructions: str, lang: str, prompts: list[tuple[str, bool]]
+        self, name: str, instructions: str, lang: str, prompts: list[Any]
     ) -> Any:
         """
         The server asks questions.

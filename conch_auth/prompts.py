@@ -18,7 +18,7 @@ from conch_auth.display import printable, text
 PROMPT_LIMIT = 400
 INSTRUCTION_LIMIT = 4000
 
-_T = TypeVar("_T", bytes, str)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class Questions(SSHService):
         return fail(NotImplementedError())
 
     def getGenericAnswers(
-        self, name: bytes, instruction: bytes, prompts: list[tuple[bytes, bool]]
+        self, name: bytes, instruction: bytes, prompts: list[Any]
     ) -> Any:
         """
         The answers to the server's questions (RFC 4256, section 3.2), a list

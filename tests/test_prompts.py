@@ -44,7 +44,7 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual(round_.texts(), [("PIN\ufffd: ", False)])
         ((shown, echo),) = round_.texts()
         self.assertEqual((shown, echo), ("PIN\ufffd: ", False))
-        self.assertEqual({round_.texts()[0]: 1}[("PIN\ufffd: ", False)], 1)
+        self.assertIn(("PIN\ufffd: ", False), set(round_.texts()))
 
     def test_knows(self) -> None:
         """
