@@ -181,7 +181,7 @@ class ClientUserAuth(SSHUserAuthClient):
     def __init__(
         self, instance: SSHService, client: SSHClient, credentials: Credentials
     ) -> None:
-        super().__init__(credentials.username.encode("utf-8"), instance)
+        super().__init__(credentials.username, instance)
         self.preferredOrder = list(credentials.preferred_auth)
         self._client = client
         self._credentials = credentials

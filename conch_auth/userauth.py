@@ -8,6 +8,7 @@ subclass may override, call or read there works here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from twisted.conch.ssh.service import SSHService
@@ -20,6 +21,7 @@ from conch_auth import _transports, algorithms, errors, messages, names, signing
 from conch_auth._gss_messages import GSSRequest, GSSResponse, GSSToken
 from conch_auth._login import Login
 from conch_auth._message import Continuation
+from conch_auth._saslprep import saslprep
 from conch_auth._states import TABLE, State, after_reply
 from conch_auth._wire import string
 from conch_auth.display import text
@@ -113,7 +115,7 @@ class SSHUserAuthClient(Login):
 
     def __init__(self, user: bytes | str, instance: SSHService) -> None:
         # Conch's own command line passes text.
-        self.user = user.encode("utf-8") if isinstance(user, str) else user
+        self.user = user_name(user) if isinstance(user, str) else user
         self.instance = instance
 
     # Starting.
@@ -616,6 +618,17 @@ class SSHUserAuthClient(Login):
 
     def _cbGenericAnswers(self, responses: Iterable[Any]) -> None:
         self._method(KeyboardInteractive).respond(responses)
+
+
+def user_name(given: str) -> bytes:
+    """
+    A user's name as it is sent (RFC 4252, section 5): in the form of SASLprep,
+    as AsyncSSH sends it.  A name that has no such form goes as it is, for the
+    server to refuse.
+    """
+    with suppress(ValueError):
+        given = saslprep(given)
+    return given.encode("utf-8", "surrogateescape")
 
 
 def _switch_of(method: bytes) -> str:

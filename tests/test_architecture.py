@@ -15,7 +15,10 @@ import conch_auth
 #: The storeys, from the ground up.  A module imports from those before it in
 #: its own storey, and from the storeys below.
 DRAWING = {
-    "words": "names display prompts _attempt _advice report recorder errors interfaces",
+    "words": """
+        names display prompts _saslprep
+        _attempt _advice report recorder errors interfaces
+    """,
     "wire": "_wire _message _gss_messages messages _states",
     "judgement": """
         certificates algorithms signing
