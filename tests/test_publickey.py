@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from twisted.conch.client.agent import SSHAgentClient as ConchAgent
 from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import Deferred, succeed
 
@@ -530,6 +531,45 @@ class OldSignerTests(LoginTestCase):
         client, algorithms = self.asked_to_sign(ALL_RSA + b",ssh-ed25519", other)
         self.assertEqual(algorithms, [b"rsa-sha2-512", b"ssh-rsa"])
         self.assertEqual(client.transport.sent[2:], [self.query(A)])
+
+
+class ConchAgentTests(LoginTestCase):
+    """
+    Keys that come from an agent through Conch's own client, which asks for
+    SHA-1 whenever a key is RSA.
+    """
+
+    def login_with(self, listed: bytes) -> Client:
+        agent = ConchAgent()
+        agent.blobs = [RSA.public().blob(), A.public().blob()]
+        client = Client(
+            getPublicKey=agent.getPublicKey,
+            signData=lambda key, data: succeed(RSA.sign(data)),
+        )
+        client.agent = agent
+        client.transport.peerExtensions = {b"server-sig-algs": listed}
+        self.start(client)
+        client.receive(failure(b"publickey"))
+        return client
+
+    def test_offered_with_what_it_signs(self) -> None:
+        """
+        Its RSA key is offered with SHA-1 where the server takes that, though
+        the server takes more.
+        """
+        sent = self.login_with(ALL_RSA).transport.sent[-1]
+        self.assertEqual(sent.algorithm, b"ssh-rsa")
+
+    def test_explained(self) -> None:
+        """
+        Where the server does not, the report says what to do, and the next key
+        follows.
+        """
+        client = self.login_with(b"rsa-sha2-512,ssh-ed25519")
+        self.assertEqual(key_in(client.transport.sent[-1]), A.public().blob())
+        skipped = client.report.attempts[-1]
+        self.assertEqual(skipped.outcome, "skipped")
+        self.assertIn("that of conch_auth.agent with SHA-2", skipped.reason)
 
 
 class SeveralFactorsTests(LoginTestCase):

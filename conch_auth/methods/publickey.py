@@ -21,6 +21,11 @@ from conch_auth.messages import HostBoundRequest, PublicKeyOk, PublicKeyRequest
 from conch_auth.methods._base import Method
 from conch_auth.report import KeyIdentity
 
+_SHA1_ONLY = (
+    "Conch's agent client has RSA keys sign with SHA-1 only, that of "
+    "conch_auth.agent with SHA-2"
+)
+
 
 class PublicKey(Method):
     """
@@ -89,7 +94,10 @@ class PublicKey(Method):
             self.service.serverSignatureAlgorithms(),
         )
         if choice.algorithm is None or blob in self.conversation.spent_keys:
-            self._pass_over(answer, choice.reason)
+            reason = choice.reason
+            if self._signer_is_sha1_only:
+                reason += f"; {_SHA1_ONLY}"
+            self._pass_over(answer, reason)
             return False
         self.conversation.sources[blob] = _source_of(answer)
         self.count_try()
