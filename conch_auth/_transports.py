@@ -7,6 +7,7 @@ can do little more than C{sendPacket}.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +74,27 @@ def host_key_to_bind(transport: Any) -> bytes | None:
     if offered != names.HOSTBOUND_VERSION or not protects(transport, "in"):
         return None
     return None if proof is None else proof.host_key
+
+
+def hide_length(transport: Any, size: int) -> None:
+    """
+    Send an IGNORE before a packet with a payload of C{size} bytes, so that
+    whoever sees them pass does not learn how many they are.  Where there are no
+    ciphers there is nothing to hide.
+    """
+    if has_exchanged_keys(transport) and hasattr(transport, "sendIgnore"):
+        block = transport.currentEncryptions.encBlockSize
+        transport.sendIgnore(os.urandom(filling(size, block)))
+
+
+def filling(size: int, block: int) -> int:
+    """
+    The bytes of whole blocks that fill up a packet with a payload of C{size}
+    bytes to a multiple of L{PADDED_TO<names.PADDED_TO>}.  Length fields and the
+    least padding (RFC 4253, section 6) come to 9 bytes.
+    """
+    used = -(-(size + 9) // block) * block
+    return -used % names.PADDED_TO
 
 
 def host_name(transport: Any) -> str | None:

@@ -113,6 +113,9 @@ MAX_PROMPTS = 256
 #: Bytes of one GSSAPI token.  The largest of Kerberos, a ticket of a user in a
 #: thousand groups, have 64 kB.
 MAX_TOKEN_BYTES = 128 * 1024
+#: Bytes on the wire to a multiple of which a packet with a secret in it is filled
+#: up.  A request with a password of usual length fits into one.
+PADDED_TO = 256
 #: Banners shown in one login, and their bytes together.  The largest that is
 #: known in the field, a legal notice of 200 kB, fits five times.
 MAX_BANNERS = 64

@@ -36,6 +36,9 @@ class Questions(SSHService):
     @cvar hostBoundSignatures: have a key's signature name the server's host key,
         where the server takes that (C{publickey-hostbound-v00@openssh.com}): an
         agent wants it for a key that is for some hosts only.
+    @cvar hideLengths: before a password or answers are sent, send an IGNORE
+        (RFC 4253, section 11.2) of such a length that both together do not tell
+        how long the secret is.  It counts in nothing.
     @cvar allowTrivialAuth: accept a success for which nothing was proved: the
         answer to a C{none} request, to a key that was only offered, or to a
         keyboard-interactive exchange without an answer.
@@ -75,6 +78,7 @@ class Questions(SSHService):
     ]
     signatureAlgorithms: Sequence[bytes] = names.SIGNATURE_ALGORITHMS
     hostBoundSignatures = True
+    hideLengths = True
     allowTrivialAuth = False
     maxAttempts = names.MAX_ATTEMPTS
     maxPasswordAttempts = names.MAX_PASSWORD_ATTEMPTS

@@ -400,7 +400,8 @@ class SSHUserAuthClient(Login):
             self._begin()
         conversation.sending(request)
         head = string(self.user) + string(self.instance.name) + string(kind)
-        self.transport.sendPacket(MSG_USERAUTH_REQUEST, head + extraData)
+        secret = isinstance(request, messages.PasswordRequest)
+        self._send(MSG_USERAUTH_REQUEST, head + extraData, secret)
 
     def _checkRequest(self, request: messages.MethodRequest) -> None:
         """
@@ -435,7 +436,13 @@ class SSHUserAuthClient(Login):
         for message in carrying_on:
             # A server in this process may have answered the one before.
             if conversation.state is then:
-                self.transport.sendPacket(message.number, message.build())
+                secret = isinstance(message, messages.InfoResponse) and message.answers
+                self._send(message.number, message.build(), bool(secret))
+
+    def _send(self, number: int, payload: bytes, secret: bool) -> None:
+        if secret and self.hideLengths:
+            _transports.hide_length(self.transport, 1 + len(payload))
+        self.transport.sendPacket(number, payload)
 
     def transportIsSecure(self) -> bool:
         """
