@@ -33,6 +33,9 @@ from conch_auth.errors import (
 _T = TypeVar("_T")
 _C = TypeVar("_C", bound="AgentConnection")
 
+#: What the address of a UNIX socket has room for; Twisted's reactor logs a longer
+#: one and goes on waiting.
+_MAX_SOCKET_PATH = 107
 _CONNECTING = "take a connection"
 _CLOSED_HERE = "this side closed the connection"
 
@@ -60,14 +63,14 @@ class AgentConnection(Protocol):
     @classmethod
     def connect(
         cls: type[_C],
-        endpoint: IStreamClientEndpoint | None = None,
+        endpoint: IStreamClientEndpoint | str | None = None,
         reactor: Any = None,
     ) -> Deferred[_C]:
         """
         Connect to an agent.
 
-        @param endpoint: where it listens; C{None} for the socket that
-            C{SSH_AUTH_SOCK} names.
+        @param endpoint: where it listens, or the path of its socket; C{None}
+            for the one that C{SSH_AUTH_SOCK} names.
         @param reactor: the clock, and what connects to the socket; C{None} for
             the reactor.
         @return: fires with the client; fails with L{AgentUnavailable} or
@@ -77,10 +80,14 @@ class AgentConnection(Protocol):
         if reactor is not None:
             client.clock = reactor
         if endpoint is None:
-            path = os.environ.get("SSH_AUTH_SOCK")
-            if not path:
+            endpoint = os.environ.get("SSH_AUTH_SOCK")
+            if not endpoint:
                 return fail(AgentUnavailable(_CONNECTING, "SSH_AUTH_SOCK is not set"))
-            endpoint = UNIXClientEndpoint(client._reactor(), path)
+        if isinstance(endpoint, str):
+            if len(os.fsencode(endpoint)) > _MAX_SOCKET_PATH:
+                problem = f"the path is too long for a socket: {printable(endpoint)}"
+                return fail(AgentUnavailable(_CONNECTING, problem))
+            endpoint = UNIXClientEndpoint(client._reactor(), endpoint)
         client._endpoint = endpoint
         return client._open().addCallback(lambda _: client)
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
 
-from twisted.internet.endpoints import UNIXClientEndpoint
-
 from conch_auth._awaiting import as_deferred
 from conch_auth._options import DEFAULT_PORT, Options
 from conch_auth._signers import CertifiedSigner, problem_of
@@ -204,9 +202,8 @@ class Wallet:
         path = self._options.agent_path
         if path is None:
             return ()
-        endpoint = UNIXClientEndpoint(self._reactor, path) if path else None
         try:
-            self._agent = await SSHAgentClient.connect(endpoint, self._reactor)
+            self._agent = await SSHAgentClient.connect(path or None, self._reactor)
             # Before it is asked for keys: it may have some for this host only.
             if self.host_key_proof is not None:
                 await self._agent.bindSession(*self.host_key_proof)

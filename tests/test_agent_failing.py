@@ -167,16 +167,30 @@ class FailingAgentTests(TestCase):
         """
         The socket is nobody's; the report says so.
         """
+        report = await self.without(os.path.join(self.place, "nobody"))
+        self.assertIn("the agent did not take a connection", str(report))
+
+    async def without(self, path: str) -> AuthReport:
+        """
+        A login with no agent at C{path}.
+        """
         connection = await connect(
             **self.server.options,
             username="alice",
             password="right",
             client_keys=None,
-            agent_path=os.path.join(self.place, "nobody"),
+            agent_path=path,
         )
         connection.close()
         await connection.wait_closed()
         report = connection.report
         assert report is not None
-        self.assertIn("the agent did not take a connection", str(report))
         self.assertEqual(report.attempts[-1].outcome, "accepted")
+        return report
+
+    async def test_path_that_no_socket_can_have(self) -> None:
+        """
+        A path beyond a socket's address is told at once.
+        """
+        report = await self.without("/" + "long" * 30)
+        self.assertIn("the path is too long for a socket", str(report))
