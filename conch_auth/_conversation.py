@@ -281,7 +281,8 @@ class Conversation:
                 return False
             self.recorder.note(algorithm=request.algorithm.decode("ascii", "replace"))
             return True
-        return self.state is State.CHANGING
+        # A method that is not ours may well take several requests.
+        return self.state in (State.CHANGING, State.OTHER_SENT)
 
     def _known_of(self, request: MethodRequest) -> dict[str, Any]:
         if not isinstance(request, KeyRequest):

@@ -305,9 +305,11 @@ class SSHUserAuthClient(Login):
         """
         suffix = self.lastAuth.replace(b"-", b"_").decode("ascii", "replace")
         meant = getattr(self, f"ssh_USERAUTH_PK_OK_{suffix}", None)
-        if meant is None:
-            return self._ebAuth(None)
-        return meant(packet)
+        if meant is not None:
+            return meant(packet)
+        if self.lastAuth in self.methods:
+            return self._named(self.lastAuth).replied(packet)
+        return self._ebAuth(None)
 
     def ssh_USERAUTH_PK_OK_publickey(self, packet: bytes) -> None:
         """
@@ -511,12 +513,15 @@ class SSHUserAuthClient(Login):
 
     def tryAuth(self, kind: bytes) -> Any:
         """
-        Try one method: C{auth_} and its name, with underscores for dashes.
+        Try one method: C{auth_} and its name, with underscores for dashes, or
+        else what L{methods} has by that name.
 
         @return: a true value where a request was sent or may still be, or a
             Deferred of it.
         """
         start = getattr(self, _switch_of(kind), None)
+        if start is None and kind in self.methods:
+            start = self._named(kind).start
         return start() if start is not None else None
 
     def tryNextMethod(self) -> None:
@@ -560,12 +565,15 @@ class SSHUserAuthClient(Login):
         """
         The method object of this login, which lives as long as the login.
         """
-        held: dict[bytes, Any] = self._conversation.methods
-        if kind.name not in held:
-            held[kind.name] = self.methods[kind.name](self, self._conversation)
-        method = held[kind.name]
+        method = self._named(kind.name)
         assert isinstance(method, kind)
         return method
+
+    def _named(self, name: bytes) -> Method:
+        held: dict[bytes, Method] = self._conversation.methods
+        if name not in held:
+            held[name] = self.methods[name](self, self._conversation)
+        return held[name]
 
     def auth_publickey(self) -> Deferred[bool]:
         """
