@@ -514,14 +514,16 @@ class SSHUserAuthClient(Login):
     def tryAuth(self, kind: bytes) -> Any:
         """
         Try one method: C{auth_} and its name, with underscores for dashes, or
-        else what L{methods} has by that name.
+        else what L{methods} has by that name.  C{None} by the first name
+        switches it off.
 
         @return: a true value where a request was sent or may still be, or a
             Deferred of it.
         """
-        start = getattr(self, _switch_of(kind), None)
-        if start is None and kind in self.methods:
-            start = self._named(kind).start
+        switch = _switch_of(kind)
+        if not hasattr(self, switch) and kind in self.methods:
+            return self._named(kind).start()
+        start = getattr(self, switch, None)
         return start() if start is not None else None
 
     def tryNextMethod(self) -> None:
