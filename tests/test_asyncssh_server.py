@@ -650,7 +650,7 @@ class BrokenProtocolTests(AsyncSSHCase):
 
         async def step(server: Scripted) -> None:
             server.send(UNIMPLEMENTED, UInt32(0))
-            await asyncio.sleep(TIMEOUT)
+            await asyncio.Event().wait()
 
         client = Client("alice", [], ["wrong"], {"Word: ": "right"})
         report = await self.log_in(self.scripted(password=step), client)
@@ -728,7 +728,7 @@ class EndTests(AsyncSSHCase):
 
         async def step(server: Scripted) -> None:
             IReactorFromThreads(reactor).callFromThread(thinks.callback, None)
-            await asyncio.sleep(TIMEOUT * 2)
+            await asyncio.Event().wait()
 
         server = self.scripted(password=step)
         await self.connect(server, client)
