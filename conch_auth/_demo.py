@@ -8,6 +8,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.conch.ssh.keys import Key
+
 from conch_auth._command import CommandChannel, run_command
 from conch_auth._running import show
 from conch_auth._status import Status
@@ -19,7 +21,18 @@ from conch_auth.loopback import LoopbackServer, generate_key
 
 _STDOUT = 1
 _PASSWORD = "correct horse battery staple"  # noqa: S105 - known to everybody
+_NEW_PASSWORD = "a new horse"  # noqa: S105 - likewise
+_CHOOSE = "Choose a new one: "
 _ANSWERS = {"Code from your token: ": "123456", "PIN: ": "0000"}
+
+
+class _Changing(SSHClient):
+    """
+    Has a new password at hand.
+    """
+
+    def password_change_requested(self, prompt: str, lang: str) -> tuple[str, str]:
+        return _PASSWORD, _NEW_PASSWORD
 
 
 class _TokenHolder(SSHClient):
@@ -50,8 +63,9 @@ async def run_demo(reactor: Any, _arguments: argparse.Namespace) -> int:
 
 async def demonstrate(reactor: Any, show: Callable[[str], object]) -> None:
     """
-    Log in by public key, by password, by keyboard-interactive and by a key and
-    a password; and fail to, once.
+    Log in by public key, by password, with a change of it, by
+    keyboard-interactive, and by two and three of these in turn; and fail to,
+    once.
 
     @param show: takes what is to be printed.
     """
@@ -67,9 +81,7 @@ async def demonstrate(reactor: Any, show: Callable[[str], object]) -> None:
         await server.stop()
 
 
-async def _tour(guide: _Guide) -> None:
-    key, other, rsa = generate_key(), generate_key(), generate_key("ssh-rsa")
-    server = guide.server
+def _add_users(server: LoopbackServer, key: Key, rsa: Key) -> None:
     server.add_user("alice", keys=[rsa])
     server.add_user("bob", password=_PASSWORD)
     server.add_user(
@@ -80,8 +92,28 @@ async def _tour(guide: _Guide) -> None:
     server.add_user(
         "dave", keys=[key], password=_PASSWORD, factors=[["publickey", "password"]]
     )
+    server.add_user("erin", password=_PASSWORD, password_change=_CHOOSE)
+    server.add_user(
+        "frank",
+        keys=[key],
+        password=_PASSWORD,
+        prompts=[[(prompt, True)] for prompt in _ANSWERS],
+        answers=[[answer] for answer in _ANSWERS.values()],
+        factors=[["publickey", "password", "keyboard-interactive"]],
+    )
+
+
+async def _tour(guide: _Guide) -> None:
+    key, other, rsa = generate_key(), generate_key(), generate_key("ssh-rsa")
+    _add_users(guide.server, key, rsa)
     await guide.log_in("By public key: RSA, signed with SHA-2.", "alice", keys=[rsa])
     await guide.log_in("By password.", "bob", password=_PASSWORD)
+    await guide.log_in(
+        "By password, which has expired and is changed.",
+        "erin",
+        password=_PASSWORD,
+        client=_Changing,
+    )
     await guide.log_in(
         "By keyboard-interactive: two questions.", "carol", client=_TokenHolder
     )
@@ -90,6 +122,13 @@ async def _tour(guide: _Guide) -> None:
         "dave",
         keys=[key],
         password=_PASSWORD,
+    )
+    await guide.log_in(
+        "In three steps: a key, a password, and two rounds of questions.",
+        "frank",
+        keys=[key],
+        password=_PASSWORD,
+        client=_TokenHolder,
     )
     await guide.log_in(
         "Not at all: the key is not dave's, and there is no other.",

@@ -477,8 +477,8 @@ class DemoTests(TestCase):
 
     async def test_demo(self) -> None:
         """
-        It logs in four times and runs a command each time, and explains a
-        refusal.
+        It logs in six times, a change of password and three steps among them,
+        runs a command each time, and explains a refusal.
         """
         running = start("demo")
         self.assertEqual(await running.status, 0, running.complaints)
@@ -490,13 +490,19 @@ class DemoTests(TestCase):
             [
                 ("alice", "publickey with ssh-rsa"),
                 ("bob", "password"),
+                ("erin", "password, which was changed"),
                 ("carol", "keyboard-interactive"),
                 ("dave", "publickey with ssh-ed25519, then password"),
+                (
+                    "frank",
+                    "publickey with ssh-ed25519, then password, then "
+                    "keyboard-interactive",
+                ),
             ],
         )
         self.assertEqual(
             re.findall(r"^\$ whoami\n(.*)$", shown, re.M),
-            ["alice", "bob", "carol", "dave"],
+            ["alice", "bob", "erin", "carol", "dave", "frank"],
         )
         self.assertIn("dave is not logged in to 127.0.0.1", shown)
         self.assertIn("What to do:", shown)
