@@ -32,7 +32,10 @@ def advice(
             "A first factor was accepted. The login needs another one: "
             f"{' or '.join(server_methods) or 'the server did not say which'}."
         )
-    if not server_methods and any(a.method == "none" for a in attempts):
+    if not server_methods and any(
+        attempt.method == "none" and attempt.outcome == "refused"
+        for attempt in attempts
+    ):
         yield "The server offers this user no method at all: ask its administrator."
 
 

@@ -182,6 +182,13 @@ class ReportTests(SynchronousTestCase):
             )
             self.assertIn(words, " ".join(report.advice()))
 
+    def test_no_advice(self) -> None:
+        """
+        Of a server that has not answered, nothing is known.
+        """
+        report = AuthReport("a", "s", attempts=(Attempt("none", "failed"),), ending="x")
+        self.assertEqual(report.advice(), [])
+
     def test_as_dict(self) -> None:
         """
         The dictionary is ready for JSON, with the version of its shape.
