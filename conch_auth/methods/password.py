@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from conch_auth import names
-from conch_auth._saslprep import saslprep
 from conch_auth.errors import LimitReached, TransportNotSecure, UnusableAnswer
 from conch_auth.messages import PasswordChangeRequest, PasswordRequest
 from conch_auth.methods._base import Method
@@ -43,7 +42,7 @@ class Password(Method):
         """
         Ask to log in with a password.
         """
-        request = PasswordRequest(_prepared(password))
+        request = PasswordRequest(as_bytes("getPassword", password))
         self.service.askForAuth(self.name, request.build())
 
     def replied(self, payload: bytes) -> None:
@@ -99,29 +98,18 @@ class Password(Method):
         """
         Ask to log in with an old password and to replace it by a new one.
         """
-        request = PasswordRequest(_prepared(old), _prepared(new))
+        request = PasswordRequest(
+            as_bytes("getPassword", old), as_bytes("getPassword", new)
+        )
         self.service.askForAuth(self.name, request.build())
-
-
-def _prepared(password: Any) -> bytes:
-    """
-    A password as it is sent: text in the form of SASLprep, bytes as they are
-    (RFC 4252, section 8).
-    """
-    if not isinstance(password, str):
-        return as_bytes("getPassword", password)
-    # What UTF-8 cannot express is an error of its own.
-    as_bytes("getPassword", password)
-    try:
-        return saslprep(password).encode("utf-8")
-    except ValueError as error:
-        raise UnusableAnswer("getPassword", f"gave {error}") from None
 
 
 def as_bytes(question: str, secret: Any) -> bytes:
     """
     A secret as it is sent: text in UTF-8 (RFC 4252, section 8; RFC 4256,
-    section 3.4).
+    section 3.4), and not normalized.  That RFC asks SASLprep of whoever stores
+    passwords and compares them; most servers compare the bytes that come, so a
+    client that changed them would lock its user out.
 
     @raise UnusableAnswer: where it is neither text nor bytes; the error does
         not hold the secret.
