@@ -63,6 +63,7 @@ METHODS = (
 CHAINS: tuple[tuple[str, ...], ...] = (
     *permutations(METHODS, 2),
     *permutations(METHODS, 3),
+    *permutations(METHODS, 4),
     ("publickey", "publickey"),
 )
 

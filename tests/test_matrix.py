@@ -89,11 +89,11 @@ class MatrixTests(TestCase):
 
     def test_all_chains(self) -> None:
         """
-        The page has each chain of two and three different methods.
+        The page has each chain of two, three and four different methods.
         """
         _, chains = printed()
         expected = {
-            ", ".join(chain) for n in (2, 3) for chain in permutations(METHODS, n)
+            ", ".join(chain) for n in (2, 3, 4) for chain in permutations(METHODS, n)
         }
         self.assertEqual(
             {row.what for row in chains}, expected | {"publickey, publickey"}
