@@ -30,7 +30,7 @@ DRAWING = {
         _awaiting _deadlines _transports _local _conversation _signers
         methods._base methods.password methods.keyboard_interactive
         methods.publickey methods.gssapi methods.hostbased methods
-        _gss questions _login userauth
+        _gss questions _login _packets userauth
         _agent_exchange _agent_connection agent _keyforms keys security_keys
         _ssh_program ssh_config _keysign
     """,
