@@ -8,10 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from conch_auth import names
-from conch_auth._wire import Reader
-from conch_auth.certificates import plain_algorithm
+from conch_auth.certificates import key_type, plain_algorithm
 from conch_auth.display import printable, text
-from conch_auth.errors import MalformedMessage
 from conch_auth.messages import KeyRequest, PublicKeyOk, PublicKeyRequest
 
 
@@ -107,10 +105,7 @@ def key_type_of(request: KeyRequest) -> bytes:
     The type of a request's key: the first field of its blob, or the algorithm
     where an override offers a blob of its own making.
     """
-    try:
-        return Reader(request.blob, "public key").string()
-    except MalformedMessage:
-        return request.algorithm
+    return key_type(request.blob) or request.algorithm
 
 
 def _shown(algorithms: Collection[bytes]) -> str:
