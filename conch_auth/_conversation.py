@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python import failure
 
-from conch_auth import names
+from conch_auth import _captions, names
 from conch_auth._awaiting import as_deferred
 from conch_auth._deadlines import Deadlines
 from conch_auth._gss_messages import GSSRequest
@@ -30,7 +30,6 @@ from conch_auth._states import (
     after_request,
     awaits_reply,
 )
-from conch_auth.algorithms import key_type_of
 from conch_auth.display import printable
 from conch_auth.errors import (
     GSSAPIError,
@@ -114,6 +113,8 @@ class Conversation:
     @ivar spent_keys: why a key is not to be offered again, by its blob.
     @ivar sources: where a key came from, by its blob, or another credential,
         by its method.
+    @ivar algorithm_reasons: why a key was offered with its algorithm, by its
+        blob.
     @ivar methods: the method objects, by name.
     @ivar unwatch: ends the watch over the connection.
     @ivar admitted: the payload that was let in by the door, and its message.
@@ -137,6 +138,7 @@ class Conversation:
         self.told_of: set[KeyIdentity] = set()
         self._accepted_keys: dict[bytes, str] = {}
         self.sources: dict[bytes, str] = {}
+        self.algorithm_reasons: dict[bytes, str] = {}
         self.methods: dict[bytes, Any] = {}
         self.admitted: tuple[bytes, Message] | None = None
         self.unwatch: Callable[[], None] = lambda: None
@@ -198,6 +200,7 @@ class Conversation:
             return fail(Superseded())
         pending = self._question = Question(name, party)
         self.last_question = name
+        self.recorder.step("client", party, name)
         self.wait(party)
         asked = pending.asked = as_deferred(question, *arguments)
         asked.addBoth(self._answered, pending)
@@ -212,6 +215,8 @@ class Conversation:
             return
         self._question = None
         self.wait(None)
+        told = _captions.of_answer(answer)
+        self.recorder.step(pending.party, "client", "answer", told)
         pending.answered.callback(answer)
 
     def drop_question(self, error: Exception | None = None) -> None:
@@ -223,6 +228,8 @@ class Conversation:
         pending, self._question = self._question, None
         if pending is not None:
             self.wait(None)
+            why = "" if error is None else str(error)
+            self.recorder.step("client", pending.party, "cancel", why)
             pending.fail(error or Superseded())
 
     def sending(self, request: MethodRequest) -> None:
@@ -231,7 +238,10 @@ class Conversation:
         """
         self.drop_question()
         if not self._goes_on_with(request):
-            self.recorder.begin(request.listed_as, **self._known_of(request))
+            self.recorder.begin(
+                request.listed_as, offered=True, **self._known_of(request)
+            )
+        self.recorder.step("client", "server", *_captions.of_request(request))
         self.proof = _proof_in(request)
         self.complaint = ""
         self.request = request.without_secrets()
@@ -244,6 +254,7 @@ class Conversation:
         Messages that carry on the outstanding request leave now.
         """
         for message in carrying_on:
+            self.recorder.step("client", "server", *_captions.of_message(message))
             if message.proves:
                 self.proof = message.method.decode("ascii")
             self.state = after_message(message)
@@ -256,7 +267,7 @@ class Conversation:
         Conch's own methods do.  What it proves is then not known, but that
         there was something to answer.
         """
-        answering = self.state in ANSWERED and self.recorder.attempt is not None
+        answering = self.state in ANSWERED and self.recorder.is_open
         if answering and self._question is None and not self._actions:
             self.state = ANSWERED[self.state]
             if proved:
@@ -270,8 +281,7 @@ class Conversation:
         """
         Whether C{request} belongs to the attempt that runs already.
         """
-        attempt = self.recorder.attempt
-        if attempt is None or request.listed_as != self.asked_for:
+        if not self.recorder.is_open or request.listed_as != self.asked_for:
             return False
         before = self.request
         if isinstance(request, PublicKeyRequest):
@@ -279,7 +289,9 @@ class Conversation:
                 return False
             if request.signature is None or request.blob != before.blob:
                 return False
-            self.recorder.note(algorithm=request.algorithm.decode("ascii", "replace"))
+            self.recorder.note(
+                algorithm=request.algorithm.decode("ascii", "replace"), signed=True
+            )
             return True
         # A method that is not ours may well take several requests.
         return self.state in (State.CHANGING, State.OTHER_SENT)
@@ -289,8 +301,10 @@ class Conversation:
             source = self.sources.get(request.method)
             return {} if source is None else {"source": source}
         return {
-            "key": KeyIdentity.of(key_type_of(request), request.blob),
+            "key": _captions.identity_of(request),
             "algorithm": request.algorithm.decode("ascii", "replace"),
+            "algorithm_reason": self.algorithm_reasons.get(request.blob, ""),
+            "signed": request.signature is not None,
             "source": self.sources.get(request.blob),
         }
 
@@ -299,8 +313,10 @@ class Conversation:
         C{message} has come.  Whether it may is judged at the door; where a test
         or a subclass hands it in by itself, the login goes on as if it may.
         """
+        self.recorder.step("server", "client", *_captions.of_message(message))
         if isinstance(message, Banner):
             return
+        self.recorder.answered(message.title)
         try:
             self.state = after_reply(self.state, type(message))
         except UnexpectedMessage:
@@ -475,7 +491,7 @@ def _proof_in(request: MethodRequest) -> str | None:
         # success for a trivial one.)
         if request.signature is None:
             return None
-        return f"{method} with {KeyIdentity.of(key_type_of(request), request.blob)}"
+        return f"{method} with {_captions.identity_of(request)}"
     if isinstance(request, PasswordRequest) and request.new_password is not None:
         return f"{method}, which was changed"
     return method

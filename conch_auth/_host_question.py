@@ -75,6 +75,7 @@ class HostQuestion:
             raise HostKeyRejected(
                 offer.host, offer.port, text(key_type(offer.key_blob)), shown
             )
+        offer.trusted_by = "the person at the terminal"
         await self._remember(offer)
         return True
 

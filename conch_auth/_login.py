@@ -5,6 +5,7 @@ The life of a login: its beginning, its time and its end.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -83,7 +84,7 @@ class Login(Questions):
         The first request is about to leave.
         """
         self._loginTransport = self.transport
-        self._conversation.recorder.start(_transports.host_name(self.transport))
+        self._conversation.recorder.start(partial(_transports.facts, self.transport))
         self._conversation.unwatch = _transports.watch(
             self.transport, self._connectionLost
         )

@@ -203,12 +203,13 @@ class Packets(Login):
             message = self.incoming(messages.Banner, packet)
         except errors.ProtocolError:
             return
+        recorder = self._conversation.recorder
         size = self._bannerBytes + len(message.message) + len(message.language)
-        if len(self.report.banners) >= self.maxBanners or size > self.maxBannerBytes:
+        if recorder.banners_kept >= self.maxBanners or size > self.maxBannerBytes:
             return
         self._bannerBytes = size
         banner = Banner(text(message.message), text(message.language))
-        self._conversation.recorder.banner(banner)
+        recorder.banner(banner)
         self.tell("bannerReceived", banner, banner.language)
 
     # The exit: what is sent goes out here.

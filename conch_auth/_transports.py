@@ -8,13 +8,16 @@ can do little more than C{sendPacket}.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from conch_auth import names
-from conch_auth.display import text
+from conch_auth.certificates import key_type
+from conch_auth.display import fingerprint, printable, text
+from conch_auth.report import HostKey, ServerFacts
 
 #: Servers of Conch list the algorithms of their own host keys, and verify a
 #: user's key of every other kind as well.
@@ -106,8 +109,56 @@ def host_name(transport: Any) -> str | None:
         return text(name) if isinstance(name, bytes) else str(name)
     if not has_exchanged_keys(transport):
         return None
-    peer = transport.transport.getPeer()
-    return getattr(peer, "host", None)
+    return getattr(_peer(transport), "host", None)
+
+
+def facts(transport: Any) -> ServerFacts:
+    """
+    What a report tells of the server.
+    """
+    if not has_exchanged_keys(transport):
+        return ServerFacts(host_name(transport))
+    version = getattr(transport, "otherVersionString", b"")
+    return ServerFacts(
+        host=host_name(transport),
+        port=_port(transport),
+        server_version=printable(text(version), limit=256),
+        extensions=tuple(_extensions(transport)),
+        host_key=_host_key(transport),
+    )
+
+
+def _port(transport: Any) -> int | None:
+    port = getattr(_peer(transport), "port", None)
+    return port if isinstance(port, int) else None
+
+
+def _peer(transport: Any) -> Any:
+    return getattr(getattr(transport, "transport", None), "getPeer", lambda: None)()
+
+
+def _extensions(transport: Any) -> Iterator[tuple[str, str]]:
+    extensions = getattr(transport, "peerExtensions", {})
+    if not protects(transport, "in"):
+        return
+    for name, value in islice(extensions.items(), names.MAX_EXTENSIONS):
+        yield _extension_text(name), _extension_text(value)
+
+
+def _extension_text(data: bytes) -> str:
+    return printable(text(data), limit=names.MAX_EXTENSION_TEXT)
+
+
+def _host_key(transport: Any) -> HostKey | None:
+    offer = getattr(transport, "hostKeyOffer", None)
+    if offer is None:
+        return None
+    return HostKey(
+        printable(text(key_type(offer.key_blob))),
+        fingerprint(offer.key_blob),
+        printable(text(offer.algorithm)),
+        offer.trusted_by or "verifyHostKey",
+    )
 
 
 def own_address(transport: Any) -> str | None:

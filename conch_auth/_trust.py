@@ -95,15 +95,18 @@ class ClientPolicy:
         )
 
     async def _ask(self, offer: HostKeyOffer) -> Any:
-        place = offer.host, offer.address or "", self._port
+        callback, blob = "validate_host_public_key", offer.key_blob
         if offer.certificate is not None:
-            authority = _key(offer.certificate.ca_blob)
-            return await as_deferred(
-                self._client.validate_host_ca_key, *place, authority
-            )
-        return await as_deferred(
-            self._client.validate_host_public_key, *place, _key(offer.key_blob)
+            callback, blob = "validate_host_ca_key", offer.certificate.ca_blob
+        answer = await as_deferred(
+            getattr(self._client, callback),
+            offer.host,
+            offer.address or "",
+            self._port,
+            _key(blob),
         )
+        offer.trusted_by = offer.trusted_by or callback
+        return answer
 
 
 def _key(blob: bytes) -> Key | bytes:

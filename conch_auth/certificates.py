@@ -190,7 +190,7 @@ class HostCertificate(Certificate):
     """
 
 
-@dataclass(frozen=True)
+@dataclass
 class HostKeyOffer:
     """
     A host key whose possession the server has proved in this key exchange.
@@ -203,6 +203,8 @@ class HostKeyOffer:
     @ivar key_blob: the plain public key; the certified one of a certificate.
     @ivar certificate: the certificate, which holds for C{host} now and is
         signed by the authority it names; C{None} where a plain key was sent.
+    @ivar trusted_by: what made it trusted, in words for the report: set by
+        whoever accepts it.
     """
 
     host: str
@@ -212,6 +214,7 @@ class HostKeyOffer:
     blob: bytes = field(repr=False)
     key_blob: bytes = field(repr=False)
     certificate: HostCertificate | None = None
+    trusted_by: str = field(default="", compare=False)
 
 
 def check_host_certificate(

@@ -34,6 +34,8 @@ def printable(message: str, *, lines: bool = False, limit: int | None = None) ->
         line feed, for text of several lines.
     @param limit: the most characters returned; a longer text ends in C{...}.
     """
+    if message.isascii() and message.isprintable():
+        return _limited(message, limit)
     if lines:
         message = message.replace("\r\n", "\n")
     if limit is not None:
@@ -44,6 +46,10 @@ def printable(message: str, *, lines: bool = False, limit: int | None = None) ->
         character if character in kept or _is_safe(character) else _escaped(character)
         for character in message
     )
+    return _limited(shown, limit)
+
+
+def _limited(shown: str, limit: int | None) -> str:
     if limit is None or len(shown) <= limit:
         return shown
     return (shown[: max(limit - 3, 0)] + "...")[:limit]

@@ -57,6 +57,7 @@ from conch_auth._verdicts import (
     verdict_of,
 )
 from conch_auth.certificates import HostKeyOffer
+from conch_auth.display import printable
 from conch_auth.interfaces import IHostKeyPolicy
 from conch_auth.report import KeyIdentity
 
@@ -360,11 +361,21 @@ class KnownHostsPolicy:
         """
         verdict = self.judge(offer)
         if verdict:
+            offer.trusted_by = _grounds(verdict)
             return True
         offered = identity(offer.key_blob)
         raise refusal(
             verdict, self.host, self.port, offered, _problem(verdict, offer, offered)
         )
+
+
+def _grounds(verdict: Verdict) -> str:
+    """
+    The line that names the key, as a reader of the file finds it.
+    """
+    line = verdict.lines[0]
+    whose = "the authority in " if line.marker else ""
+    return f"{whose}{printable(line.file)}:{line.number}"
 
 
 def _problem(verdict: Verdict, offer: HostKeyOffer, offered: KeyIdentity) -> str | None:

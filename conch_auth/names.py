@@ -121,6 +121,14 @@ PADDED_TO = 256
 MAX_BANNERS = 64
 MAX_BANNER_BYTES = 1024 * 1024
 
+#: Steps of one login that a report keeps: a key takes six, so that a thousand
+#: keys are told as far as anybody reads.
+MAX_STEPS = 4096
+#: Extensions of a server that a report keeps, and the characters of each value.
+#: Four are known.
+MAX_EXTENSIONS = 32
+MAX_EXTENSION_TEXT = 1024
+
 #: Seconds a server may take for one reply: sshd's own LoginGraceTime.  A
 #: server that rings a telephone before it replies needs most of it.
 SERVER_TIMEOUT = 120.0

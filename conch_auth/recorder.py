@@ -8,8 +8,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from conch_auth._events import Events
 from conch_auth.display import printable, text
-from conch_auth.report import Attempt, AuthReport, Banner, Outcome, Party
+from conch_auth.names import MAX_STEPS
+from conch_auth.report import (
+    Actor,
+    Attempt,
+    AuthReport,
+    Banner,
+    Outcome,
+    Party,
+    ServerFacts,
+    Step,
+)
 
 
 @dataclass
@@ -18,13 +29,16 @@ class _Open:
     An attempt whose outcome is not known yet.
     """
 
-    attempt: Attempt
-    seconds: dict[Party, float] = field(default_factory=dict)
+    method: str
+    known: dict[str, Any]
+    seconds: dict[Party, float]
+    answers: list[str] = field(default_factory=list)
+    round_trips: int = 0
 
 
 class Recorder:
     """
-    Collects a report while a login runs.
+    Collects a report while a login runs, and logs its events.
 
     @param user: the user name.
     @param service: the name of the service that is to follow.
@@ -36,10 +50,16 @@ class Recorder:
     ) -> None:
         self._seconds = seconds
         self._started: float | None = None
+        self._facts: Callable[[], ServerFacts] = ServerFacts
         self._report = AuthReport(text(user), text(service))
         self._attempts: list[Attempt] = []
         self._banners: list[Banner] = []
         self._proofs: list[str] = []
+        self._steps: list[Step] = []
+        self._steps_left_out = 0
+        self._round_trips = 0
+        self._server_methods: tuple[str, ...] = ()
+        self._events = Events(printable(text(user)))
         self._open: _Open | None = None
         # What was spent before an attempt was open belongs to the next one.
         self._early: dict[Party, float] = {}
@@ -48,20 +68,57 @@ class Recorder:
         self._ended = False
 
     @property
-    def attempt(self) -> Attempt | None:
+    def host(self) -> str | None:
         """
-        The attempt that runs now.
+        The server's name, where it is known.
         """
-        return self._open.attempt if self._open is not None else None
+        return self._facts().host
 
-    def start(self, host: str | None) -> None:
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether an attempt runs now.
+        """
+        return self._open is not None
+
+    @property
+    def banners_kept(self) -> int:
+        return len(self._banners)
+
+    def start(self, facts: Callable[[], ServerFacts]) -> None:
         """
         The login begins: its seconds are counted from now.
 
-        @param host: the server's name, where it is known.
+        @param facts: what is known of the server.  It is asked again for each
+            report, for an EXT_INFO may come later.
         """
         self._started = self._seconds()
-        self._report = replace(self._report, host=host)
+        self._facts = facts
+        self._events.begun(facts())
+
+    def step(self, sender: Actor, receiver: Actor, name: str, detail: str = "") -> None:
+        """
+        One side has told another something.
+
+        @param detail: more of it, fit to be shown; never a secret.
+        """
+        if len(self._steps) >= MAX_STEPS:
+            self._steps_left_out += 1
+            return
+        # It may be of an attempt that begins, or is left out, right after it.
+        attempt = len(self._attempts)
+        step = Step(self._elapsed(), sender, receiver, name, detail, attempt)
+        self._steps.append(step)
+        self._events.step(step)
+
+    def answered(self, message: str) -> None:
+        """
+        The server has answered the attempt that runs.
+
+        @param message: the name of its message.
+        """
+        if self._open is not None:
+            self._open.answers.append(message)
 
     def begin(self, method: bytes, **known: Any) -> None:
         """
@@ -69,15 +126,15 @@ class Recorder:
         """
         self.end("failed", "it was left unfinished")
         self._count_wait()
-        self._open = _Open(Attempt(printable(text(method)), "failed", **known))
-        self._open.seconds, self._early = self._early, {}
+        self._open = _Open(printable(text(method)), known, self._early)
+        self._early = {}
 
     def note(self, **known: Any) -> None:
         """
         More is known of the attempt that runs.
         """
         if self._open is not None:
-            self._open.attempt = replace(self._open.attempt, **known)
+            self._open.known.update(known)
 
     def end(
         self,
@@ -91,21 +148,26 @@ class Recorder:
 
         @param error: what was raised on this side.
         """
-        if self._open is None:
+        ended = self._open
+        if ended is None:
             return
         self._count_wait()
-        ended = replace(
-            self._open.attempt,
-            outcome=outcome,
-            reason=reason,
+        self._open = None
+        attempt = Attempt(
+            ended.method,
+            outcome,
+            reason,
             error=_without_frames(error),
             server_methods=None if methods is None else _shown(methods),
-            server_seconds=self._open.seconds.get("server", 0.0),
-            agent_seconds=self._open.seconds.get("agent", 0.0),
-            person_seconds=self._open.seconds.get("person", 0.0),
+            answers=tuple(ended.answers),
+            round_trips=ended.round_trips,
+            server_seconds=ended.seconds.get("server", 0.0),
+            agent_seconds=ended.seconds.get("agent", 0.0),
+            person_seconds=ended.seconds.get("person", 0.0),
+            **ended.known,
         )
-        self._open = None
-        self._attempts.append(ended)
+        self._attempts.append(attempt)
+        self._events.attempt_ended(attempt)
 
     def skip(
         self,
@@ -146,13 +208,16 @@ class Recorder:
         """
         A message that wants a reply has left.
         """
-        self._report = replace(self._report, round_trips=self._report.round_trips + 1)
+        self._round_trips += 1
+        if self._open is not None:
+            self._open.round_trips += 1
 
     def server_methods(self, methods: Iterable[bytes]) -> None:
-        self._report = replace(self._report, server_methods=_shown(methods))
+        self._server_methods = _shown(methods)
 
     def banner(self, banner: Banner) -> None:
         self._banners.append(banner)
+        self._events.banner(banner)
 
     def finish(self, succeeded: bool, ending: str = "") -> None:
         """
@@ -164,6 +229,9 @@ class Recorder:
         self.end("failed", ending)
         self._report = replace(self.snapshot(), succeeded=succeeded, ending=ending)
         self._ended = True
+        # The transport is not to be held by a report.
+        self._facts = ServerFacts
+        self._events.ended(self._report)
 
     def snapshot(self) -> AuthReport:
         """
@@ -173,11 +241,23 @@ class Recorder:
             return self._report
         return replace(
             self._report,
+            **self._facts()._asdict(),
             attempts=tuple(self._attempts),
             banners=tuple(self._banners),
+            server_methods=self._server_methods,
+            round_trips=self._round_trips,
             elapsed=self._elapsed(),
             proof=", then ".join(self._proofs) or None,
+            waiting_for=self._party,
+            steps=tuple(self._steps_told()),
+            steps_left_out=self._steps_left_out,
         )
+
+    def _steps_told(self) -> Iterable[Step]:
+        known = len(self._attempts)
+        for step in self._steps:
+            none_came = step.attempt is not None and step.attempt >= known
+            yield step._replace(attempt=None) if none_came else step
 
     def _elapsed(self) -> float:
         return 0.0 if self._started is None else self._seconds() - self._started

@@ -13,13 +13,35 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from conch_auth._advice import advice
-from conch_auth._attempt import Attempt, Banner, KeyIdentity, Outcome, Party
+from conch_auth._attempt import (
+    Actor,
+    Attempt,
+    Banner,
+    HostKey,
+    KeyIdentity,
+    Outcome,
+    Party,
+    ServerFacts,
+    Step,
+)
 from conch_auth.display import printable
 
-__all__ = ["Attempt", "AuthReport", "Banner", "KeyIdentity", "Outcome", "Party"]
+__all__ = [
+    "Actor",
+    "Attempt",
+    "AuthReport",
+    "Banner",
+    "HostKey",
+    "KeyIdentity",
+    "Outcome",
+    "Party",
+    "ServerFacts",
+    "Step",
+]
 
-#: The version of what L{AuthReport.as_dict} returns.
-DICT_VERSION = 1
+#: The version of what L{AuthReport.as_dict} returns; C{docs/report.schema.json}
+#: describes it.
+DICT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +52,13 @@ class AuthReport:
     @ivar user: the user name that was asked for.
     @ivar service: the service that was to follow, as C{"ssh-connection"}.
     @ivar host: the server, where the transport could name it.
+    @ivar port: the port that was connected to, where it is known.
+    @ivar server_version: the server's identification string (RFC 4253, section
+        4.2); empty where it is not known.
+    @ivar extensions: the names and values of the server's EXT_INFO (RFC 8308),
+        fit to be shown.
+    @ivar host_key: the server's host key and what made it trusted; C{None}
+        where the transport does not tell.
     @ivar succeeded: C{True} once the login is complete and proved.
     @ivar attempts: every L{Attempt}, in order.
     @ivar banners: every L{Banner} kept, in order.
@@ -40,6 +69,12 @@ class AuthReport:
         while there is none.
     @ivar ending: why the login ended, in a sentence; empty while it runs and
         after a success.
+    @ivar cause: C{ending} as a word of a closed list; empty while it runs and
+        after a success.
+    @ivar waiting_for: who is waited for now; C{None} for nobody, and once the
+        login is over.
+    @ivar steps: every L{Step} kept, in order.
+    @ivar steps_left_out: how many came after those.
     """
 
     user: str
@@ -53,6 +88,35 @@ class AuthReport:
     elapsed: float = 0.0
     proof: str | None = None
     ending: str = ""
+    cause: str = ""
+    port: int | None = None
+    server_version: str = ""
+    extensions: tuple[tuple[str, str], ...] = ()
+    host_key: HostKey | None = None
+    waiting_for: Party | None = None
+    steps: tuple[Step, ...] = ()
+    steps_left_out: int = 0
+
+    @property
+    def server_seconds(self) -> float:
+        """
+        Seconds spent waiting for the server's replies.
+        """
+        return sum(attempt.server_seconds for attempt in self.attempts)
+
+    @property
+    def agent_seconds(self) -> float:
+        """
+        Seconds in which keys and signatures were waited for.
+        """
+        return sum(attempt.agent_seconds for attempt in self.attempts)
+
+    @property
+    def person_seconds(self) -> float:
+        """
+        Seconds in which a person was asked.
+        """
+        return sum(attempt.person_seconds for attempt in self.attempts)
 
     def as_dict(self) -> dict[str, Any]:
         """
@@ -60,7 +124,12 @@ class AuthReport:
         JSON.  C{version} says which shape it has.
         """
         plain = _fields_of(self)
-        plain["attempts"] = [_plain_attempt(attempt) for attempt in self.attempts]
+        plain["attempts"] = [plain_attempt(attempt) for attempt in self.attempts]
+        plain["steps"] = [step._asdict() for step in self.steps]
+        plain["extensions"] = [
+            {"name": name, "value": value} for name, value in self.extensions
+        ]
+        plain["host_key"] = self.host_key._asdict() if self.host_key else None
         plain["banners"] = [
             {"message": str(banner), "language": banner.language}
             for banner in self.banners
@@ -84,10 +153,14 @@ def _fields_of(value: AuthReport | Attempt) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def _plain_attempt(attempt: Attempt) -> dict[str, Any]:
+def plain_attempt(attempt: Attempt) -> dict[str, Any]:
+    """
+    An attempt in the shape that L{AuthReport.as_dict} gives it.
+    """
     plain = _fields_of(attempt)
     del plain["error"]
     plain["key"] = attempt.key._asdict() if attempt.key is not None else None
+    plain["answers"] = list(attempt.answers)
     if attempt.server_methods is not None:
         plain["server_methods"] = list(attempt.server_methods)
     return plain

@@ -17,11 +17,11 @@ import conch_auth
 DRAWING = {
     "words": """
         names display prompts _saslprep
-        _attempt _advice report recorder errors interfaces
+        _attempt _advice report _events recorder errors interfaces
     """,
     "wire": "_wire _message _gss_messages messages _states",
     "judgement": """
-        certificates algorithms signing
+        certificates algorithms _captions signing
         _knownhosts_lines _knownhosts_file _verdicts _policies knownhosts
         _agent_constraints _agent_messages _keyfiles
         _memory_file memory plan

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth.display import fingerprint
 from conch_auth.recorder import Recorder
-from conch_auth.report import Attempt, AuthReport, Banner, KeyIdentity
+from conch_auth.report import Attempt, AuthReport, Banner, KeyIdentity, ServerFacts
 
 KEY = KeyIdentity("ssh-ed25519", "SHA256:abc")
 
@@ -195,7 +195,7 @@ class ReportTests(SynchronousTestCase):
         """
         plain = self.refused.as_dict()
         self.assertEqual(json.loads(json.dumps(plain)), plain)
-        self.assertEqual(plain["version"], 1)
+        self.assertEqual(plain["version"], 2)
         self.assertEqual(plain["banners"], [{"message": "hello", "language": "en"}])
         self.assertIs(type(plain["banners"][0]["message"]), str)
         self.assertEqual(
@@ -227,7 +227,7 @@ class RecorderTests(SynchronousTestCase):
         """
         self.clock.advance(1000)
         self.assertEqual(self.recorder.snapshot().elapsed, 0.0)
-        self.recorder.start("example.org")
+        self.recorder.start(lambda: ServerFacts("example.org"))
         self.clock.advance(2)
         report = self.recorder.snapshot()
         self.assertEqual((report.elapsed, report.host), (2.0, "example.org"))
@@ -237,7 +237,7 @@ class RecorderTests(SynchronousTestCase):
         Each attempt has the seconds spent on each party, those before its
         request included.
         """
-        self.recorder.start(None)
+        self.recorder.start(ServerFacts)
         self.recorder.wait("person")
         self.clock.advance(30)
         self.recorder.wait(None)
@@ -284,7 +284,7 @@ class RecorderTests(SynchronousTestCase):
         """
         Once the login is over, the report stays what it is.
         """
-        self.recorder.start(None)
+        self.recorder.start(ServerFacts)
         self.recorder.proved("publickey")
         self.recorder.proved("password")
         self.recorder.finish(True)

@@ -117,7 +117,7 @@ class Method:
         another factor is accepted.
         """
         self.give_up()
-        if self.conversation.recorder.attempt is None:
+        if not self.conversation.recorder.is_open:
             self.conversation.recorder.begin(self.name)
         self.service._ebAuth(failure)
 

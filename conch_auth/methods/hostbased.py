@@ -83,6 +83,7 @@ class HostBased(Method):
             self.conversation.could_not_start(self.name, Failure(), **_known_of(key))
             return False
         self.conversation.sources[blob] = _source_of(key)
+        self.conversation.algorithm_reasons[blob] = choice.reason
         self.service.askForAuth(self.name, signed.build())
         return True
 

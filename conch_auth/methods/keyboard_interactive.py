@@ -81,7 +81,7 @@ class KeyboardInteractive(Method):
             request.prompts,
             self._rounds or 1,
             text(self.service.user),
-            self.conversation.recorder.snapshot().host,
+            self.conversation.recorder.host,
         )
 
     def _check_bounds(self, request: InfoRequest) -> None:

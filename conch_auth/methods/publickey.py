@@ -100,6 +100,7 @@ class PublicKey(Method):
             self._pass_over(answer, reason)
             return False
         self.conversation.sources[blob] = _source_of(answer)
+        self.conversation.algorithm_reasons[blob] = choice.reason
         self.count_try()
         request = PublicKeyRequest(choice.algorithm, blob)
         self.service.askForAuth(self.name, request.build())
@@ -173,6 +174,7 @@ class PublicKey(Method):
         # Whatever becomes of it, the key is not offered again for this factor.
         self.conversation.spent_keys[wanted.blob] = "it gave no signature before"
         if _is_security_key(service.lastPublicKey):
+            self.conversation.recorder.step("client", "person", "touchRequested")
             service.tell("touchRequested", service.lastPublicKey)
         service.signatureAlgorithm = wanted.algorithm
         try:
