@@ -160,9 +160,6 @@ class CallbackKeyboardInteractive(KeyboardInteractive):
 class ClientUserAuth(SSHUserAuthClient):
     """
     The service, as C{connect} uses it.
-
-    @param client: the L{SSHClient}.
-    @param credentials: what goes before the client's own answers.
     """
 
     methods = {
@@ -181,6 +178,10 @@ class ClientUserAuth(SSHUserAuthClient):
     def __init__(
         self, instance: SSHService, client: SSHClient, credentials: Credentials
     ) -> None:
+        """
+        @param client: the L{SSHClient}.
+        @param credentials: what goes before the client's own answers.
+        """
         super().__init__(credentials.username, instance)
         self.preferredOrder = list(credentials.preferred_auth)
         self._client = client

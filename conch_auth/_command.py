@@ -161,7 +161,7 @@ async def run_command(connection: Any, channel: CommandChannel) -> int:
     """
     Run a command to its end.
 
-    @param connection: the L{SSHConnection} to run it on.
+    @param connection: the Conch C{SSHConnection} to run it on.
     @return: its exit status, or 128 and the number of the signal that ended it.
     @raise CommandFailed: it was not run, or the connection went.
     """

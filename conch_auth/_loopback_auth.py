@@ -27,7 +27,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from conch_auth import names
 from conch_auth._wire import Reader
@@ -130,7 +130,7 @@ class Account:
         return True
 
 
-class IAdmitted(ICredentials):
+class IAdmitted(ICredentials, Interface):
     """
     A user whose proof the service has already seen.
     """

@@ -296,7 +296,7 @@ class SSHAgentClient(AgentConnection):
         """
         Tell it which SSH connection the next signatures are for
         (C{session-bind@openssh.com}); a key for some destinations signs for
-        none without.  It holds until L{close}.
+        none without.  It holds until the connection to the agent is closed.
 
         @param session_id: the exchange hash of the first key exchange.
         @param signature: the host key's, of C{session_id}.

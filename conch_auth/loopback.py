@@ -204,8 +204,8 @@ class LoopbackServer:
     @property
     def options(self) -> dict[str, Any]:
         """
-        The options of L{conch_auth.connect} that lead here: C{host}, C{port}
-        and C{known_hosts}.
+        The options of L{connect<conch_auth.endpoints.connect>} that lead here:
+        C{host}, C{port} and C{known_hosts}.
         """
         known = self.known_hosts_line().encode("ascii")
         return {"host": self.host, "port": self.port, "known_hosts": known}
@@ -253,8 +253,8 @@ class LoopbackServer:
     def endpoint(self) -> MemoryEndpoint:
         """
         An endpoint for clients that connect by one, such as
-        L{conch_auth.connect}.  The connection is made in memory; the client is
-        to take its time from L{clock}::
+        L{connect<conch_auth.endpoints.connect>}.  The connection is made in
+        memory; the client is to take its time from L{clock}::
 
             endpoint = server.endpoint()
             connected = connect("server", endpoint=endpoint, reactor=server.clock)

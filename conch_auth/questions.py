@@ -113,7 +113,7 @@ class Questions(SSHService):
 
     def getPrivateKey(self) -> Any:
         """
-        The private key of L{lastPublicKey}: a Conch C{Key}, or one of
+        The private key of C{lastPublicKey}: a Conch C{Key}, or one of
         C{cryptography}.
         """
         return fail(NotImplementedError())
