@@ -1,51 +1,29 @@
 # mypy: disallow-untyped-calls = False
 # (Most of trial has no annotations.)
 """
-Runs the code of a page of documentation, as a reader would.
-
-The blocks of a page are run in their order, and share their names:
-
-  - C{python}: a block that calls C{react} is a program, and is run to its end.
-    One that awaits something outside a function is the inside of such a program,
-    as the pages' index says.
-  - C{sh}: run by a shell in the reader's home directory, but for what is known
-    to be run elsewhere: see L{CHECKED}.
-  - C{diff}: both sides of a changed import can be imported.
-  - A block that a line ending in C{prints::} leads in to is what the program
-    before it has printed; C{says::} leads in to the error that it ended with.
-  - Blocks of another language are shown only.
+What a page of documentation has in it, and what of that can be checked without
+running it.
 """
 
 from __future__ import annotations
 
-import ast
 import configparser
-import contextlib
 import importlib
-import inspect
-import io
+import importlib.util
 import os
 import re
 import shlex
-import subprocess
 import textwrap
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from twisted.internet import task
-from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import cli
-from conch_auth.loopback import LoopbackServer
-from conch_auth.transport import SSHClientTransport
-from tests.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-#: The reader of the pages.
-READER = "/home/alice"
 
 _BLOCK = re.compile(
     r"^(?:\.\. code-block:: (?P<language>\w+)\n(?P<options>(?:    ?:.*\n)*)"
@@ -98,186 +76,16 @@ def alike(text: str) -> str:
     return text
 
 
-class PageCase(TestCase):
+def rewrite(file: Path, block: Block, said: str) -> None:
     """
-    A page, and the servers that its examples name.
-
-    @cvar page: its name, below C{docs}, without C{.rst}.
-    @ivar home: the reader's home directory.
-    @ivar stage: where the servers are.
+    Have a page show what was said, in the place of a block.
     """
-
-    page = ""
-    timeout = 120
-    #: Every page that a test runs.
-    pages: set[str] = set()
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        PageCase.pages.add(cls.page)
-
-    def setUp(self) -> None:
-        self.home = Path(self.mktemp()).absolute()
-        (self.home / ".ssh").mkdir(mode=0o700, parents=True)
-        self.set_environment(HOME=str(self.home), LOGNAME="alice", SSH_AUTH_SOCK=None)
-        self.stage = Stage(self)
-        self.blocks = blocks_of((DOCS / f"{self.page}.rst").read_text())
-        self.names: dict[str, Any] = {"__name__": "__main__"}
-        self.printed, self.error = "", ""
-        self._main: Callable[[Any], Awaitable[Any]] | None = None
-        self.patch(task, "react", self._react)
-        self._look_after_what_is_opened()
-
-    def set_environment(self, **values: str | None) -> None:
-        """
-        Set variables until the test is over; C{None} removes one.
-        """
-        for name, value in values.items():
-            self.addCleanup(_set_variable, name, os.environ.get(name))
-            _set_variable(name, value)
-
-    def _react(self, main: Callable[[Any], Awaitable[Any]], *_: Any) -> None:
-        self._main = main
-
-    def _look_after_what_is_opened(self) -> None:
-        """
-        A program's end closes what it has opened; here there are several
-        programs in one process.
-        """
-        listen, made = LoopbackServer.listen, SSHClientTransport.connectionMade
-        case = self
-
-        def listening(self: LoopbackServer, *arguments: Any) -> Any:
-            case.addCleanup(self.stop)
-            return listen(self, *arguments)
-
-        def connected(self: SSHClientTransport) -> None:
-            case.addCleanup(_close, self)
-            made(self)
-
-        self.patch(LoopbackServer, "listen", listening)
-        self.patch(SSHClientTransport, "connectionMade", connected)
-
-    def block(self, language: str, of: str = "") -> Block:
-        """
-        The first block of a language that has C{of} in it.
-        """
-        return next(
-            block
-            for block in self.blocks
-            if block.language == language and of in block.text
-        )
-
-    async def run_page(self) -> None:
-        """
-        Run every block.
-        """
-        for block in self.blocks:
-            await self.run_block(block)
-        self.assertEqual(self.error, "", "the page does not tell of this error")
-
-    async def run_block(self, block: Block) -> None:
-        if block.language == "python":
-            self.assertEqual(self.error, "", "the page does not tell of this error")
-            await self._run_python(block)
-        elif block.language == "sh":
-            self._run_shell(block)
-        elif block.language == "diff":
-            check_imports(self, block.text)
-        elif block.lead.endswith("prints"):
-            self.assertEqual(self.told(self.printed), alike(block.text), block)
-        elif block.lead.endswith("says"):
-            # The page breaks lines where it must.
-            said, shown = self.told(self.error).split(), alike(block.text).split()
-            self.assertEqual(said, shown, block)
-            self.error = ""
-
-    def told(self, text: str) -> str:
-        """
-        What a program said, as the page may show it.
-        """
-        return alike(text.strip("\n").replace(str(self.home), READER))
-
-    async def _run_python(self, block: Block) -> None:
-        # As many lines before it as there are in the page, for tracebacks.
-        source = "\n" * (block.line - 1) + block.text
-        code = compile(
-            source,
-            str(DOCS / f"{self.page}.rst"),
-            "exec",
-            ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
-            dont_inherit=True,
-        )
-        self._main = None
-        written = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(written):
-                await self._finished(code)
-        except Exception as error:
-            if not self._tells_of_error(block):
-                raise
-            self.error = str(error)
-        self.printed = written.getvalue()
-
-    async def _finished(self, code: Any) -> None:
-        from twisted.internet import reactor
-
-        self.names.setdefault("reactor", reactor)
-        running = eval(code, self.names)
-        if inspect.isawaitable(running):
-            await running
-        if self._main is not None:
-            await self._main(reactor)
-
-    def _tells_of_error(self, program: Block) -> bool:
-        """
-        Whether the page tells of an error before the next program.
-        """
-        for block in self.blocks[self.blocks.index(program) + 1 :]:
-            if block.language in ("python", "sh"):
-                return False
-            if block.lead.endswith("says"):
-                return True
-        return False
-
-    def _run_shell(self, block: Block) -> None:
-        if not check_commands(self, block.text):
-            ran = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block.text],
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            self.assertEqual(ran.returncode, 0, f"{block}\n{ran.stdout}{ran.stderr}")
-            self.printed = ran.stdout
-
-
-def _set_variable(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
-
-
-def _close(transport: Any) -> Any:
-    below = transport.transport
-    if below is None or not hasattr(below, "abortConnection"):
-        return None
-    gone: Deferred[None] = Deferred()
-    lost = transport.connectionLost
-
-    def connection_lost(*reason: Any) -> None:
-        lost(*reason)
-        gone.callback(None)
-
-    if not below.connected:
-        return None
-    transport.connectionLost = connection_lost
-    below.abortConnection()
-    return gone
+    head, shown, rest = file.read_text().partition(
+        f"{block.lead}::\n\n{textwrap.indent(block.text, '    ')}\n"
+    )
+    assert shown, block
+    instead = f"{block.lead}::\n\n{textwrap.indent(said, '    ')}\n"
+    file.write_text(head + instead + rest)
 
 
 def check_imports(case: SynchronousTestCase, text: str) -> None:
@@ -296,6 +104,8 @@ def _commands(text: str) -> Iterator[list[str]]:
     joined = text.replace("\\\n", " ")
     for command in re.split(r" && |\n", joined):
         words = shlex.split(command, comments=True)
+        while words and re.fullmatch(r"\w+=.*", words[0]):
+            words.pop(0)
         if words:
             yield words
 

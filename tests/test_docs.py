@@ -6,9 +6,8 @@ The documentation says what the code does.
 
 from __future__ import annotations
 
-import re
+import importlib
 import runpy
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,53 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import AuthReport, SSHClientTransport
 from conch_auth.loopback import Link, generate_key
+from tests.page_case import PageCase
+from tests.pages import DOCS, blocks_of, check_commands
 
-_PYTHON = re.compile(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", re.MULTILINE)
-DOCS = Path(__file__).parent.parent / "docs"
+
+class EveryPageTests(SynchronousTestCase):
+    """
+    All pages together.
+    """
+
+    def test_code_is_run(self) -> None:
+        """
+        There is no page with code on it that no test runs.
+        """
+        for file in Path(__file__).parent.glob("test_docs_*.py"):
+            importlib.import_module(f"tests.{file.stem}")
+        run = PageCase.pages | {OwnMethodPageTests.page, BuildingPageTests.page}
+        for file in DOCS.rglob("*.rst"):
+            languages = {block.language for block in blocks_of(file.read_text())}
+            if languages & {"python", "sh", "diff"}:
+                name = file.relative_to(DOCS).with_suffix("")
+                self.assertIn(str(name), run)
+
+    def test_names_of_other_projects(self) -> None:
+        """
+        Each name that is linked to is one that its project has.
+        """
+        projects = runpy.run_path(str(DOCS / "external.py"))["PROJECTS"]
+        for project in projects.values():
+            for name in project.names:
+                module, _, attribute = name.rpartition(".")
+                found = importlib.import_module(module or "builtins")
+                self.assertTrue(hasattr(found, attribute), name)
+
+
+class BuildingPageTests(SynchronousTestCase):
+    """
+    C{docs/building.rst}.
+    """
+
+    page = "building"
+
+    def test_commands(self) -> None:
+        """
+        Each command names what there is.
+        """
+        for block in blocks_of((DOCS / f"{self.page}.rst").read_text()):
+            self.assertTrue(check_commands(self, block.text), block)
 
 
 class StatesPageTests(SynchronousTestCase):
@@ -43,11 +86,13 @@ class OwnMethodPageTests(SynchronousTestCase):
     C{docs/your-own-method.rst}.
     """
 
+    page = "your-own-method"
+
     def setUp(self) -> None:
-        text = (DOCS / "your-own-method.rst").read_text()
-        self.page: dict[str, Any] = {}
-        for block in _PYTHON.findall(text):
-            exec(textwrap.dedent(block), self.page)
+        self.names: dict[str, Any] = {}
+        for block in blocks_of((DOCS / f"{self.page}.rst").read_text()):
+            if block.language == "python":
+                exec(block.text, self.names)
 
     def log_in(self, client: Any) -> AuthReport:
         """
@@ -60,7 +105,7 @@ class OwnMethodPageTests(SynchronousTestCase):
         factory.publicKeys = {key.sshType(): key.public()}
         factory.portal = Portal(None)  # type: ignore[arg-type]
         factory.services = {
-            b"ssh-userauth": self.page["HMACServer"],
+            b"ssh-userauth": self.names["HMACServer"],
             b"ssh-connection": SSHConnection,
         }
         factory.startFactory()
@@ -80,7 +125,7 @@ class OwnMethodPageTests(SynchronousTestCase):
             ("ConchStyleClient", "hmac"),
             ("MethodClient", "hmac@example.org"),
         ):
-            report = self.log_in(self.page[kind](b"alice", SSHConnection()))
+            report = self.log_in(self.names[kind](b"alice", SSHConnection()))
             self.assertTrue(report.succeeded, str(report))
             self.assertEqual(report.proof, name)
             (_, tried) = report.attempts
@@ -93,7 +138,7 @@ class OwnMethodPageTests(SynchronousTestCase):
         With another secret both are refused, once, and the login ends.
         """
         for kind in ("ConchStyleClient", "MethodClient"):
-            client = self.page[kind](b"alice", SSHConnection())
+            client = self.names[kind](b"alice", SSHConnection())
             client.secret = b"another"
             report = self.log_in(client)
             self.assertFalse(report.succeeded)
@@ -107,7 +152,7 @@ class OwnMethodPageTests(SynchronousTestCase):
         """
         A question of the method's own that has no answer is in the report.
         """
-        client = self.page["MethodClient"](b"alice", SSHConnection())
+        client = self.names["MethodClient"](b"alice", SSHConnection())
         client.secret = None
         report = self.log_in(client)
         self.assertEqual(report.attempts[-1].reason, "there is no secret")

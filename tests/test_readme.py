@@ -9,25 +9,16 @@ import configparser
 import importlib
 import os
 import re
-import shlex
 import subprocess
 import sys
-import textwrap
 from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from conch_auth import cli
 from tests.cli_process import environment
+from tests.pages import alike, blocks_of, check_commands
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_BLOCK = re.compile(
-    r"^(?:\.\. code-block:: (\w+)|.*[^:]::)\n\n((?:    .*\n|\n)+)", re.MULTILINE
-)
-
-
-def _without_times(text: str) -> str:
-    return re.sub(r"\d+\.\d\d s", "0.00 s", text)
 
 
 class ReadmeTests(SynchronousTestCase):
@@ -41,10 +32,7 @@ class ReadmeTests(SynchronousTestCase):
                 self.text = file.read()
         except FileNotFoundError:
             raise SkipTest("only a source tree has README.rst") from None
-        self.blocks = [
-            (found[1] or "", textwrap.dedent(found[2]).strip("\n"))
-            for found in _BLOCK.finditer(self.text)
-        ]
+        self.blocks = [(block.language, block.text) for block in blocks_of(self.text)]
 
     def of(self, language: str) -> list[str]:
         return [block for kind, block in self.blocks if kind == language]
@@ -83,7 +71,7 @@ class ReadmeTests(SynchronousTestCase):
         ran = self.run_program(program)
         self.assertEqual(ran.stderr, "")
         self.assertEqual(
-            _without_times(ran.stdout.strip("\n")), _without_times(self.of("")[0])
+            alike(ran.stdout.strip("\n")), alike(self.of("")[0])
         )
 
     def test_refusal(self) -> None:
@@ -122,18 +110,4 @@ class ReadmeTests(SynchronousTestCase):
         installed = setup["options.entry_points"]["console_scripts"]
         self.assertIn("conch-auth = conch_auth.cli:main", installed)
         for block in self.of("sh"):
-            for command in block.split(" && "):
-                self.check_command(shlex.split(command), setup)
-
-    def check_command(self, words: list[str], setup: configparser.ConfigParser) -> None:
-        program, arguments = os.path.basename(words[0]), words[1:]
-        if program == "pip":
-            (place,) = re.findall(r"^\.\[(.*)\]$", arguments[-1])
-            for extra in place.split(","):
-                self.assertIn(extra, setup["options.extras_require"])
-        elif program == "conch-auth":
-            cli.parse(arguments)
-        elif program == "trial":
-            importlib.import_module(arguments[0])
-        else:
-            self.assertEqual(words, ["python3", "-m", "venv", ".venv"])
+            self.assertTrue(check_commands(self, block), block)

@@ -1,0 +1,283 @@
+# mypy: disallow-untyped-calls = False
+# (Most of trial has no annotations.)
+"""
+Runs the code of a page of documentation, as a reader would.
+
+The blocks of a page are run in their order, and share their names:
+
+  - C{python}: a block that calls C{react} is a program, and is run to its end.
+    One that awaits something outside a function is the inside of such a program,
+    as the pages' index says.
+  - C{sh}: run by a shell in the reader's home directory, but for what is known
+    to be run elsewhere: see L{tests.pages.CHECKED}.
+  - C{diff}: both sides of a changed import can be imported.
+  - A block that a line ending in C{prints::} leads in to is what the program
+    before it has printed; C{says::} leads in to the error that it ended with.
+  - Blocks of another language are shown only.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import io
+import os
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from conch_auth.loopback import LoopbackServer
+from conch_auth.transport import SSHClientTransport
+from tests.pages import (
+    DOCS,
+    Block,
+    alike,
+    blocks_of,
+    check_commands,
+    check_imports,
+    rewrite,
+)
+from tests.peers.sshd import Sshd, User, machine
+from tests.stage import Stage
+
+#: Where this variable is set, a page is rewritten where it shows what is not so.
+REWRITE = "CONCH_AUTH_REWRITE_PAGES"
+#: The reader of the pages.
+READER = "/home/alice"
+ALICE = User("alice", "wonderland")
+
+
+class PageCase(TestCase):
+    """
+    A page, and the servers that its examples name.
+
+    @cvar page: its name, below C{docs}, without C{.rst}.
+    @ivar home: the reader's home directory.
+    @ivar stage: where the servers are.
+    """
+
+    page = ""
+    timeout = 120
+    #: Every page that a test runs.
+    pages: set[str] = set()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        PageCase.pages.add(cls.page)
+
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp()).absolute()
+        (self.home / ".ssh").mkdir(mode=0o700, parents=True)
+        self.set_environment(HOME=str(self.home), LOGNAME="alice", SSH_AUTH_SOCK=None)
+        self.stage = Stage(self)
+        self.file = DOCS / f"{self.page}.rst"
+        self.blocks = blocks_of(self.file.read_text())
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self.printed, self.error = "", ""
+        self._main: Callable[[Any], Awaitable[Any]] | None = None
+        self.patch(task, "react", self._react)
+        self._look_after_what_is_opened()
+
+    def set_environment(self, **values: str | None) -> None:
+        """
+        Set variables until the test is over; C{None} removes one.
+        """
+        for name, value in values.items():
+            self.addCleanup(_set_variable, name, os.environ.get(name))
+            _set_variable(name, value)
+
+    def _react(self, main: Callable[[Any], Awaitable[Any]], *_: Any) -> None:
+        self._main = main
+
+    def _look_after_what_is_opened(self) -> None:
+        """
+        A program's end closes what it has opened; here there are several
+        programs in one process.
+        """
+        listen, made = LoopbackServer.listen, SSHClientTransport.connectionMade
+        case = self
+
+        def listening(self: LoopbackServer, *arguments: Any) -> Any:
+            case.addCleanup(self.stop)
+            return listen(self, *arguments)
+
+        def connected(self: SSHClientTransport) -> None:
+            case.addCleanup(_close, self)
+            made(self)
+
+        self.patch(LoopbackServer, "listen", listening)
+        self.patch(SSHClientTransport, "connectionMade", connected)
+
+    def block(self, language: str, of: str = "") -> Block:
+        """
+        The first block of a language that has C{of} in it.
+        """
+        return next(
+            block
+            for block in self.blocks
+            if block.language == language and of in block.text
+        )
+
+    async def run_page(self) -> None:
+        """
+        Run every block.
+        """
+        for block in self.blocks:
+            await self.run_block(block)
+        self.assertEqual(self.error, "", "the page does not tell of this error")
+
+    async def run_block(self, block: Block) -> None:
+        if block.language == "python":
+            self.assertEqual(self.error, "", "the page does not tell of this error")
+            await self._run_python(block)
+        elif block.language == "sh":
+            self._run_shell(block)
+        elif block.language == "diff":
+            check_imports(self, block.text)
+        elif block.lead.endswith("prints"):
+            self.check(block, self.printed, str.splitlines)
+        elif block.lead.endswith("says"):
+            # The page breaks lines where it must.
+            self.check(block, self.error, str.split)
+            self.error = ""
+
+    def check(self, block: Block, said: str, parts: Callable[[str], list[str]]) -> None:
+        """
+        The page shows what was said; or it is made to.
+        """
+        said = self.told(said)
+        if parts(said) != parts(alike(block.text)) and os.environ.get(REWRITE):
+            rewrite(self.file, block, said)
+        else:
+            self.assertEqual(parts(said), parts(alike(block.text)), block)
+
+    def told(self, text: str) -> str:
+        """
+        What a program said, as the page may show it.
+        """
+        return alike(text.strip("\n").replace(str(self.home), READER))
+
+    async def _run_python(self, block: Block) -> None:
+        # As many lines before it as there are in the page, for tracebacks.
+        source = "\n" * (block.line - 1) + block.text
+        code = compile(
+            source,
+            str(self.file),
+            "exec",
+            ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
+        )
+        self._main = None
+        written = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(written):
+                await self._finished(code)
+        except Exception as error:
+            if not self._tells_of_error(block):
+                raise
+            self.error = str(error)
+        self.printed = written.getvalue()
+
+    async def _finished(self, code: Any) -> None:
+        from twisted.internet import reactor
+
+        self.names.setdefault("reactor", reactor)
+        running = eval(code, self.names)
+        if inspect.isawaitable(running):
+            await running
+        if self._main is not None:
+            await self._main(reactor)
+
+    def _tells_of_error(self, program: Block) -> bool:
+        """
+        Whether the page tells of an error before the next program.
+        """
+        for block in self.blocks[self.blocks.index(program) + 1 :]:
+            if block.language in ("python", "sh"):
+                return False
+            if block.lead.endswith("says"):
+                return True
+        return False
+
+    def _run_shell(self, block: Block) -> None:
+        if not check_commands(self, block.text):
+            ran = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", block.text],
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual(ran.returncode, 0, f"{block}\n{ran.stdout}{ran.stderr}")
+            self.printed = ran.stdout
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _close(transport: Any) -> Any:
+    below = transport.transport
+    if below is None or not hasattr(below, "abortConnection"):
+        return None
+    gone: Deferred[None] = Deferred()
+    lost = transport.connectionLost
+
+    def connection_lost(*reason: Any) -> None:
+        lost(*reason)
+        gone.callback(None)
+
+    if not below.connected:
+        return None
+    transport.connectionLost = connection_lost
+    below.abortConnection()
+    return gone
+
+
+class SshdPageCase(PageCase):
+    """
+    A page whose C{server.example.org} is an sshd where alice has an account, and
+    whose key she knows.
+
+    @cvar config: lines of sshd_config.
+    """
+
+    config = "UsePAM yes\n"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.sshd(self.config)
+        self.stage.add("server.example.org", self.server.port)
+        self.know("server.example.org", self.server)
+
+    def sshd(self, config: str, *users: User) -> Sshd:
+        server = machine([ALICE, *users]).sshd(config)
+        self.addCleanup(server.stop)
+        return server
+
+    def know(self, host: str, server: Any, file: str = ".ssh/known_hosts") -> None:
+        """
+        Add the host keys of a server to a known_hosts file.
+        """
+        with open(self.home / file, "a") as known_hosts:
+            for key in server.host_keys:
+                known_hosts.write(f"{host} {key.toString('openssh').decode()}\n")
+
+    async def run_block(self, block: Block) -> None:
+        """
+        The server's administrator adds each key that the reader makes.
+        """
+        await super().run_block(block)
+        keys = [file.read_text().strip() for file in self.home.glob(".ssh/id_*.pub")]
+        self.server.authorize(ALICE.name, *keys)
