@@ -13,7 +13,7 @@ from typing import Any
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred
 
-from conch_auth import names
+from conch_auth import _captions, names
 from conch_auth._awaiting import as_deferred
 from conch_auth._credentials import Wallet
 from conch_auth._host_credentials import HostWallet
@@ -201,7 +201,9 @@ class ClientUserAuth(SSHUserAuthClient):
             await wallet.open(self.keySkipped, self._circumstances())
         key = await self._takeKey()
         if key is None and self._mayAskForKeys():
-            given = await self.askPerson(self._client.public_key_auth_requested)
+            given = await self.askPerson(
+                _KEY_CALLBACK, self._client.public_key_auth_requested
+            )
             if given:
                 wallet.add(given)
                 key = await self._takeKey()
@@ -289,19 +291,28 @@ class ClientUserAuth(SSHUserAuthClient):
             more = len(left_out) - MOST_NAMED
             self.keySkipped("", f"{more} more keys are left out, as those before")
 
-    def askPerson(self, question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    def askPerson(
+        self, name: str, question: Callable[..., Any], *arguments: Any
+    ) -> Deferred[Any]:
         """
         Ask a person in the middle of another question: the time this takes is
         the person's.
+
+        @param name: what the report calls it.
         """
-        self._conversation.wait("person")
+        conversation = self._conversation
+        conversation.recorder.step("client", "person", name)
+        conversation.wait("person")
         asked = as_deferred(question, *arguments)
         # After a failure there is no more to wait for.
         return asked.addCallback(self._personAnswered)
 
     def _personAnswered(self, answer: Any) -> Any:
-        if not self._conversation.ended:
-            self._conversation.wait("agent")
+        conversation = self._conversation
+        if not conversation.ended:
+            told = _captions.of_answer(answer)
+            conversation.recorder.step("person", "client", "answer", told)
+            conversation.wait("agent")
         return answer
 
     def keySkipped(

@@ -32,15 +32,16 @@ class Wallet:
     @ivar budget: why it is no more, in words.
     @ivar left_out: the keys beyond it, until they are taken from here.
 
-    @param ask_person: calls what asks a person for a passphrase, with the
-        arguments that follow, and gives a Deferred of the answer.
+    @param ask_person: given a name for the report, calls what asks a person for
+        a passphrase, with the arguments that follow, and gives a Deferred of
+        the answer.
     """
 
     def __init__(
         self,
         options: Options,
         reactor: Any,
-        ask_person: Callable[..., Any] = as_deferred,
+        ask_person: Callable[..., Any] = lambda _, *asked: as_deferred(*asked),
     ) -> None:
         self.keys = Keys()
         self._loaded: list[Keys] = []
@@ -194,7 +195,7 @@ class Wallet:
         AsyncSSH's function takes no number; here it is asked again where what
         it gave was wrong.
         """
-        return self._ask_person(self._options.passphrase, path)
+        return self._ask_person("passphrase", self._options.passphrase, path)
 
     async def _agent_keys(
         self, skipped: Callable[[str, str], object]

@@ -74,9 +74,9 @@ class Events:
 
     def banner(self, banner: Banner) -> None:
         _log.info(
-            "{user}, {host}: the server says: {message}",
+            "{user}, {host}: the server says: {banner}",
             conch_auth="banner",
-            message=printable(banner, limit=_BANNER_LIMIT),
+            banner=printable(banner, limit=_BANNER_LIMIT),
             language=printable(banner.language, limit=64),
             **self._known,
         )
