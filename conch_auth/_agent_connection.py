@@ -25,6 +25,7 @@ from conch_auth._agent_messages import SESSION_BIND, Request, extension
 from conch_auth.display import printable
 from conch_auth.errors import (
     AgentError,
+    AgentLost,
     AgentRefused,
     AgentTimeout,
     AgentUnavailable,
@@ -226,4 +227,4 @@ class AgentConnection(Protocol):
             rest = []
         first.fail(kind, said)
         for pending in rest:
-            pending.fail(AgentUnavailable, "the connection was closed before its turn")
+            pending.fail(AgentLost, "the connection was closed before its turn")

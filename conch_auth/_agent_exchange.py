@@ -19,10 +19,10 @@ from conch_auth._agent_messages import Request
 from conch_auth._wire import string
 from conch_auth.errors import (
     AgentError,
+    AgentLost,
     AgentProtocolError,
     AgentRefused,
     AgentTimeout,
-    AgentUnavailable,
 )
 
 _T = TypeVar("_T")
@@ -154,7 +154,7 @@ class Exchange(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_connected = False
-        self.end(AgentUnavailable, "it closed the connection")
+        self.end(AgentLost, "it closed the connection")
         self._tell_lost()
 
     def dataReceived(self, data: bytes) -> None:

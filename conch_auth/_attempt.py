@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from conch_auth._causes import MaybeCause
 from conch_auth.display import fingerprint, printable, text
 
 Outcome = Literal["accepted", "partial", "refused", "skipped", "failed"]
@@ -121,8 +122,8 @@ class Attempt:
         (accepted, and the server wants more), C{"refused"} (by the server),
         C{"skipped"} (never sent) or C{"failed"} (given up on this side).
     @ivar reason: why, in a sentence; empty where the outcome says all.
-    @ivar cause: C{reason} as a word of the closed list that L{conch_auth.report}
-        documents; empty where the outcome says all.
+    @ivar cause: the same as one of L{conch_auth.diagnosis.CAUSES}; empty where
+        there is nothing to set right.
     @ivar key: the public key, for methods that have one.
     @ivar algorithm: the signature algorithm that the request named.
     @ivar algorithm_reason: why that one, in words.
@@ -153,7 +154,7 @@ class Attempt:
     agent_seconds: float = 0.0
     person_seconds: float = 0.0
     error: BaseException | None = field(default=None, compare=False, repr=False)
-    cause: str = ""
+    cause: MaybeCause = ""
     algorithm_reason: str = ""
     offered: bool = False
     signed: bool = False

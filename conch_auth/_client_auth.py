@@ -15,9 +15,9 @@ from twisted.internet.defer import Deferred
 
 from conch_auth import _captions, names
 from conch_auth._awaiting import as_deferred
+from conch_auth._causes import MaybeCause
 from conch_auth._credentials import Wallet
 from conch_auth._host_credentials import HostWallet
-from conch_auth._states import State
 from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
@@ -40,12 +40,6 @@ _PASSWORD_PROMPT = re.compile(
 
 
 _KEY_CALLBACK = "public_key_auth_requested"
-#: OpenSSH and AsyncSSH, and Conch, disconnect with these after too many tries.
-_HAD_ENOUGH = (
-    names.DISCONNECT_PROTOCOL_ERROR,
-    names.DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
-)
-_KEY_SHOWN = (State.KEY_OFFERED, State.SIGNATURE_SENT)
 
 
 @dataclass
@@ -264,7 +258,7 @@ class ClientUserAuth(SSHUserAuthClient):
         key = await keys.take() if self._mayOffer() else None
         unusable, keys.unusable = keys.unusable, []
         for problem in unusable:
-            self.keySkipped(problem.path, str(problem))
+            self.keySkipped(problem.path, str(problem), problem.cause)
         if key is None or wallet.is_last(key):
             # The server may hang up at the last one: this is told before.
             self._tellLeftOut()
@@ -281,15 +275,19 @@ class ClientUserAuth(SSHUserAuthClient):
         more = wallet.keys or is_overridden(self._client, _KEY_CALLBACK)
         if more and not self._heldBack:
             self._heldBack = True
-            self.keySkipped("", f"{wallet.budget}; no other key is offered")
+            self.keySkipped(
+                "", f"{wallet.budget}; no other key is offered", "keys-left-out"
+            )
 
     def _tellLeftOut(self) -> None:
         left_out = self._credentials.wallet.take_left_out()
         for step in left_out[:MOST_NAMED]:
-            self.keySkipped(step.source, step.left_out, key=step.key)
+            self.keySkipped(step.source, step.left_out, step.cause, key=step.key)
         if len(left_out) > MOST_NAMED:
             more = len(left_out) - MOST_NAMED
-            self.keySkipped("", f"{more} more keys are left out, as those before")
+            self.keySkipped(
+                "", f"{more} more keys are left out, as those before", "keys-left-out"
+            )
 
     def askPerson(
         self, name: str, question: Callable[..., Any], *arguments: Any
@@ -319,6 +317,7 @@ class ClientUserAuth(SSHUserAuthClient):
         self,
         source: str,
         reason: str,
+        cause: MaybeCause,
         method: bytes = names.PUBLICKEY,
         key: KeyIdentity | None = None,
     ) -> None:
@@ -326,19 +325,8 @@ class ClientUserAuth(SSHUserAuthClient):
         A key or certificate was left out before it was offered.
         """
         self._conversation.recorder.skip(
-            method, "skipped", reason, source=source or None, key=key
+            method, "skipped", reason, cause=cause, source=source or None, key=key
         )
-
-    def disconnectReceived(self, code: int, description: str) -> None:
-        """
-        A server that has had too many tries says so in the place of a refusal.
-        """
-        super().disconnectReceived(code, description)
-        conversation = self._conversation
-        if code in _HAD_ENOUGH and conversation.state in _KEY_SHOWN:
-            conversation.recorder.end(
-                "refused", "the server ended the connection instead of an answer"
-            )
 
     async def getHostKey(self) -> ISigner | None:
         host = self._credentials.host

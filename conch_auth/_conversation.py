@@ -17,8 +17,9 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python import failure
 
-from conch_auth import _captions, names
+from conch_auth import _captions, _reasons, names
 from conch_auth._awaiting import as_deferred
+from conch_auth._causes import MaybeCause
 from conch_auth._deadlines import Deadlines
 from conch_auth._gss_messages import GSSRequest
 from conch_auth._message import Continuation
@@ -30,16 +31,8 @@ from conch_auth._states import (
     after_request,
     awaits_reply,
 )
-from conch_auth.display import printable
-from conch_auth.errors import (
-    GSSAPIError,
-    KeyUnusable,
-    LimitReached,
-    ProtocolError,
-    TransportNotSecure,
-    UnexpectedMessage,
-    UnusableAnswer,
-)
+from conch_auth.display import text
+from conch_auth.errors import UnexpectedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
@@ -107,6 +100,7 @@ class Conversation:
     @ivar request: what was last asked for, without secrets.
     @ivar proof: what the request and its responses prove so far, in words.
     @ivar complaint: what the server has said against the request, in words.
+    @ivar complaint_cause: the same, as one of L{conch_auth.diagnosis.CAUSES}.
     @ivar server_methods: the methods that the server last listed; C{None}
         before it listed any.
     @ivar stage: how many factors the server has accepted.
@@ -130,6 +124,7 @@ class Conversation:
         self.proof: str | None = None
         self.proved = False
         self.complaint = ""
+        self.complaint_cause: MaybeCause = ""
         self.server_methods: tuple[bytes, ...] | None = None
         self.stage = 0
         self.requests = 0
@@ -244,6 +239,7 @@ class Conversation:
         self.recorder.step("client", "server", *_captions.of_request(request))
         self.proof = _proof_in(request)
         self.complaint = ""
+        self.complaint_cause = ""
         self.request = request.without_secrets()
         self.state = after_request(request)
         self.requests += 1
@@ -337,11 +333,14 @@ class Conversation:
             self._factor_accepted("partial", methods)
             return
         reason = self.complaint
+        cause = self.complaint_cause or _reasons.of_refusal(
+            self.request, self.recorder.answers
+        )
         if isinstance(self.request, PublicKeyRequest):
             self.spent_keys[self.request.blob] = "it was refused before"
             if self.request.signature is not None:
                 reason = "the server knows the key and did not accept its signature"
-        self.recorder.end("refused", reason, methods)
+        self.recorder.end("refused", reason, methods, cause=cause)
 
     def _factor_accepted(
         self, outcome: Outcome, methods: tuple[bytes, ...] | None
@@ -374,8 +373,11 @@ class Conversation:
         The attempt that runs is given up on this side.
         """
         self.failures += 1
-        reason = self._in_words(failure, self.last_question)
-        self.recorder.end("failed", reason, error=_raised_in(failure))
+        key = self.request if isinstance(self.request, PublicKeyRequest) else None
+        reason, cause = _reasons.of_failure(
+            failure, self.last_question, "" if key is None else text(key.algorithm)
+        )
+        self.recorder.end("failed", reason, error=_raised_in(failure), cause=cause)
 
     def could_not_start(
         self,
@@ -390,28 +392,21 @@ class Conversation:
         @param raised_by: what failed, if not the last question.
         @param known: what is known of the attempt besides.
         """
-        reason = self._in_words(failure, raised_by or self.last_question)
+        reason, cause = _reasons.of_failure(failure, raised_by or self.last_question)
         self.recorder.skip(
-            method, "failed", reason, error=_raised_in(failure), **known
+            method, "failed", reason, error=_raised_in(failure), cause=cause, **known
         )
 
-    def _in_words(self, reason: object, raised_by: str) -> str:
+    @property
+    def is_asking(self) -> bool:
         """
-        A failure as a report may tell it: the text of a foreign error may hold
-        a secret, so only its type is told.
+        Whether the owner has still to answer something.
         """
-        if not isinstance(reason, failure.Failure):
-            return ""
-        error = reason.value
-        if isinstance(error, _OWN_ERRORS):
-            return str(error)
-        if isinstance(error, NotImplementedError):
-            return f"{raised_by} is not provided"
-        if isinstance(error, OSError):
-            return f"{raised_by} failed: {printable(str(error))}"
-        return f"{raised_by} raised {type(error).__name__}"
+        return self._question is not None
 
-    def finish(self, succeeded: bool, ending: str = "") -> None:
+    def finish(
+        self, succeeded: bool, ending: str = "", cause: MaybeCause = ""
+    ) -> None:
         """
         The login is over: nothing is pending afterwards.
         """
@@ -420,7 +415,7 @@ class Conversation:
         self._actions.clear()
         self._deadlines.stop()
         self.unwatch()
-        self.recorder.finish(succeeded, ending)
+        self.recorder.finish(succeeded, ending, cause)
         self.drop_question()
         self.methods.clear()
 
@@ -448,17 +443,6 @@ class Conversation:
         for waiter in waiters:
             if not waiter.called:
                 waiter.callback(result)
-
-
-#: Their texts are ours and hold no secret.
-_OWN_ERRORS = (
-    GSSAPIError,
-    KeyUnusable,
-    LimitReached,
-    ProtocolError,
-    TransportNotSecure,
-    UnusableAnswer,
-)
 
 
 def _raised_in(reason: object) -> BaseException | None:

@@ -4,6 +4,7 @@ The keys that C{connect} offers, in their order.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
@@ -87,13 +88,13 @@ class Wallet:
         )
 
     async def open(
-        self, skipped: Callable[[str, str], object], circumstances: Circumstances
+        self, skipped: Callable[..., object], circumstances: Circumstances
     ) -> None:
         """
         Find the keys, and decide which of them to offer.
 
-        @param skipped: called with the source of what cannot be used and the
-            reason.
+        @param skipped: called with the source of what cannot be used, the
+            reason in words, and as one of L{conch_auth.diagnosis.CAUSES}.
         """
         found = await self.candidates(skipped)
         steps = plan_keys([each for each in found if each.item], circumstances)
@@ -104,9 +105,7 @@ class Wallet:
         self.allowed = keys_allowed(circumstances)
         self.budget = circumstances.budget()
 
-    async def candidates(
-        self, skipped: Callable[[str, str], object]
-    ) -> list[Candidate]:
+    async def candidates(self, skipped: Callable[..., object]) -> list[Candidate]:
         """
         Every key that there is, in OpenSSH's order, behind what cannot be read.
         """
@@ -116,7 +115,7 @@ class Wallet:
         given = self._options.client_keys != ()
         named = {key.blob() for key in own if not isinstance(key, LockedKey)}
         unreadable = [
-            Candidate(problem.path, problem=problem.problem)
+            Candidate(problem.path, problem=problem.problem, cause=problem.cause)
             for problem in self.keys.unusable
         ]
         return unreadable + [
@@ -135,6 +134,7 @@ class Wallet:
             key.algorithms,
             given=given and blob in named,
             problem="" if problem is None else problem.problem,
+            cause="" if problem is None else problem.cause,
             unwanted=self._options.identities_only and blob not in named,
             item=key,
         )
@@ -197,9 +197,7 @@ class Wallet:
         """
         return self._ask_person("passphrase", self._options.passphrase, path)
 
-    async def _agent_keys(
-        self, skipped: Callable[[str, str], object]
-    ) -> Sequence[AgentKey]:
+    async def _agent_keys(self, skipped: Callable[..., object]) -> Sequence[AgentKey]:
         path = self._options.agent_path
         if path is None:
             return ()
@@ -208,11 +206,15 @@ class Wallet:
             # Before it is asked for keys: it may have some for this host only.
             if self.host_key_proof is not None:
                 await self._agent.bindSession(*self.host_key_proof)
-            return await self._agent.identities()
+            held = await self._agent.identities()
         except AgentError as error:
-            if path:
-                skipped("ssh-agent", str(error))
+            # Who has none has not said that there is one.
+            if path or os.environ.get("SSH_AUTH_SOCK"):
+                skipped("ssh-agent", error.told, error.cause)
             return ()
+        if path and not held:
+            skipped("ssh-agent", "it holds no key, or is locked", "agent-empty")
+        return held
 
 
 def in_order(

@@ -40,7 +40,7 @@ def _credentials() -> Any:
     try:
         import gssapi
     except (ImportError, OSError) as error:
-        raise GSSAPIUnavailable(_NO_LIBRARY) from error
+        raise GSSAPIUnavailable(_NO_LIBRARY, "gssapi-not-installed") from error
     try:
         credentials = gssapi.Credentials(usage="initiate")
         lifetime = credentials.lifetime
@@ -56,7 +56,9 @@ def _credentials() -> Any:
 
 
 def _expired() -> GSSAPIUnavailable:
-    return GSSAPIUnavailable("the Kerberos ticket has expired: run kinit")
+    return GSSAPIUnavailable(
+        "the Kerberos ticket has expired: run kinit", "ticket-expired"
+    )
 
 
 @implementer(IGSSContext)

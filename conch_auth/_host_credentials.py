@@ -27,21 +27,21 @@ class HostWallet:
         self._keys: Keys | None = None
 
     async def take(
-        self, transport: Any, skipped: Callable[[str, str], object]
+        self, transport: Any, skipped: Callable[..., object]
     ) -> ISigner | None:
         """
         The next key; C{None} where there is no more.
 
         @param transport: the SSH transport that it is for.
-        @param skipped: called with the source of what cannot be used and the
-            reason.
+        @param skipped: called with the source of what cannot be used, the
+            reason in words, and as one of L{conch_auth.diagnosis.CAUSES}.
         """
         if self._keys is None:
             self._keys = self._found(transport)
         key = await self._keys.take()
         unusable, self._keys.unusable = self._keys.unusable, []
         for problem in unusable:
-            skipped(problem.path, str(problem))
+            skipped(problem.path, str(problem), problem.cause)
         return key
 
     def _found(self, transport: Any) -> Keys:

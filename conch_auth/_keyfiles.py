@@ -83,16 +83,20 @@ def read(path: str) -> tuple[bytes, os.stat_result]:
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise KeyUnusable(path, "it is not a regular file")
+                raise KeyUnusable(path, "it is not a regular file", "key-unreadable")
             content = file.read(MAX_FILE + 1)
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         raise KeyUnusable(
-            path, f"it cannot be read: {error.strerror or type(error).__name__}"
+            path,
+            f"it cannot be read: {error.strerror or type(error).__name__}",
+            "key-missing" if missing else "key-unreadable",
         ) from None
     except ValueError:
-        raise KeyUnusable(path, "it is no name that a file can have") from None
+        problem = "it is no name that a file can have"
+        raise KeyUnusable(path, problem, "key-missing") from None
     if len(content) > MAX_FILE:
-        raise KeyUnusable(path, "it is too long to be a key")
+        raise KeyUnusable(path, "it is too long to be a key", "key-not-private")
     return content, found
 
 
@@ -127,6 +131,7 @@ class PrivateKeyText:
                 path,
                 f"others may use this private key (mode {found.st_mode & 0o777:04o}); "
                 f"run: chmod 600 {printable(shlex.quote(path))}",
+                "key-exposed",
             )
         return self
 
@@ -137,11 +142,13 @@ class PrivateKeyText:
         """
         begin = _BEGIN.search(content)
         if begin is None:
-            raise KeyUnusable(path, _what_else(content))
+            raise KeyUnusable(path, _what_else(content), "key-not-private")
         ending = b"-----END " + begin[1] + b"PRIVATE KEY-----"
         end = content.find(ending, begin.end())
         if end < 0:
-            raise KeyUnusable(path, "it is cut short: the last line is missing")
+            raise KeyUnusable(
+                path, "it is cut short: the last line is missing", "key-damaged"
+            )
         pem = content[begin.start() : end + len(ending)] + b"\n"
         label = begin[1].strip()
         if label == b"OPENSSH":
@@ -170,7 +177,7 @@ class PrivateKeyText:
         except (ValueError, TypeError, InvalidTag, OverflowError):
             if self.encrypted:
                 raise PassphraseWrong(self.path, "the passphrase is wrong") from None
-            raise KeyUnusable(self.path, _DAMAGED) from None
+            raise KeyUnusable(self.path, _DAMAGED, "key-damaged") from None
         return conch_key(private, self.path)
 
 
@@ -209,7 +216,7 @@ def _header(armoured: bytes, path: str) -> tuple[bool, bytes]:
     try:
         reader = Reader(binascii.a2b_base64(armoured), "key")
         if reader.take(len(_MAGIC)) != _MAGIC:
-            raise KeyUnusable(path, _DAMAGED)
+            raise KeyUnusable(path, _DAMAGED, "key-damaged")
         cipher = reader.string()
         reader.string()
         reader.string()
@@ -218,13 +225,14 @@ def _header(armoured: bytes, path: str) -> tuple[bool, bytes]:
         blob = reader.string()
         Reader(blob, "public key").string()
     except (ValueError, MalformedMessage):
-        raise KeyUnusable(path, _DAMAGED) from None
+        raise KeyUnusable(path, _DAMAGED, "key-damaged") from None
     kind = key_type(blob)
     if kind.startswith(b"sk-"):
         raise KeyUnusable(
             path,
             "it belongs to a security key, which signs through ssh-agent; "
             f"run: ssh-add {printable(shlex.quote(path))}",
+            "key-needs-agent",
         )
     if kind not in _TYPES:
         named = printable(text(kind), limit=64)

@@ -79,7 +79,9 @@ def _conch_key(given: Any) -> Key:
     if not isinstance(given, Key):
         return conch_key(given, GIVEN_KEY)
     if given.isPublic():
-        raise KeyUnusable(GIVEN_KEY, "it is a public key; give the private one")
+        raise KeyUnusable(
+            GIVEN_KEY, "it is a public key; give the private one", "key-not-private"
+        )
     return given
 
 
@@ -89,7 +91,9 @@ def _path(given: Any, words: str) -> str:
     if "-----BEGIN" in path or "\n" in path:
         # Whoever takes a key for its path must not find it in an error.
         raise KeyUnusable(
-            words, "its content was given as text, which names a file; give bytes"
+            words,
+            "its content was given as text, which names a file; give bytes",
+            "key-missing",
         )
     return path
 
@@ -105,8 +109,9 @@ def found_certificate(given: Any) -> GivenCertificate:
         given = _keyfiles.read(path)[0]
     blob = _keyfiles.public_blob(given) if isinstance(given, bytes) else None
     if blob is None:
-        raise KeyUnusable(path, "it is not a certificate")
+        raise KeyUnusable(path, "it is not a certificate", "certificate-unusable")
     try:
         return GivenCertificate(Certificate.parse(blob), path)
     except InvalidCertificate as error:
-        raise KeyUnusable(path, f"it is not a certificate to use: {error}") from None
+        problem = f"it is not a certificate to use: {error}"
+        raise KeyUnusable(path, problem, "certificate-unusable") from None

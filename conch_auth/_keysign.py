@@ -133,7 +133,9 @@ class KeysignSigner(Signer):
         words = "; ".join(line for line in said.splitlines() if line)
         told = f"; it said: {printable(words, limit=400)}" if words else ""
         return KeyUnusable(
-            self._program, f"it did not sign: {printable(problem)}{told}. {_ADVICE}"
+            self._program,
+            f"it did not sign: {printable(problem)}{told}. {_ADVICE}",
+            "keysign-failed",
         )
 
 
@@ -232,7 +234,9 @@ def _public(item: Any) -> tuple[bytes, str]:
         blob = item.blob() if hasattr(item, "blob") else None
     if not isinstance(blob, bytes):
         raise KeyUnusable(
-            source, "it is not a public key, which is what ssh-keysign is asked by"
+            source,
+            "it is not a public key, which is what ssh-keysign is asked by",
+            "key-not-private",
         )
     return blob, _keyfiles.shown(source)
 
@@ -245,9 +249,10 @@ def _signer_of(
     try:
         certificate = Certificate.parse(blob)
     except InvalidCertificate as error:
-        raise KeyUnusable(source, f"it is not a certificate to use: {error}") from None
+        unreadable = f"it is not a certificate to use: {error}"
+        raise KeyUnusable(source, unreadable, "certificate-unusable") from None
     problem = check_own_host_certificate(certificate, time.time())
     if problem is not None:
-        raise KeyUnusable(source, problem)
+        raise KeyUnusable(source, problem, problem.cause)
     plain = KeysignSigner(certificate.key_blob, source, program, transport, reactor)
     return CertifiedSigner(plain, certificate, source)

@@ -15,9 +15,12 @@ from twisted.python.failure import Failure
 
 from conch_auth import _transports, errors, names
 from conch_auth._awaiting import as_deferred
+from conch_auth._causes import Cause
 from conch_auth._conversation import Conversation
 from conch_auth._deadlines import Deadlines
-from conch_auth._states import State
+from conch_auth._reasons import had_enough, of_refusal
+from conch_auth._states import State, awaits_reply
+from conch_auth.messages import NoneRequest
 from conch_auth.questions import Questions
 from conch_auth.recorder import Recorder
 from conch_auth.report import AuthReport, Party
@@ -35,6 +38,7 @@ class Login(Questions):
     _current: Conversation | None = None
     _loginTransport: Any = None
     _disconnected: tuple[int, str] | None = None
+    _disconnectedFor: Cause = "server-disconnected"
 
     _log = Logger()
 
@@ -107,11 +111,17 @@ class Login(Questions):
             return
         error: errors.ConnectionLost
         if self._disconnected is None:
-            conversation.finish(False, "the connection was lost")
+            asking = conversation.is_asking
+            conversation.finish(
+                False,
+                "the connection was lost",
+                "lost-while-asking" if asking else "connection-lost",
+            )
             error = errors.ConnectionLost(self.report)
         else:
-            conversation.finish(False, "the server ended the connection")
-            error = errors.ServerDisconnected(*self._disconnected, self.report)
+            error = errors.ServerDisconnected(*self._disconnected)
+            conversation.finish(False, str(error), self._disconnectedFor)
+            error.report, error.cause = self.report, self._disconnectedFor
         conversation.settle(Failure(error))
 
     def disconnectReceived(self, code: int, description: str) -> None:
@@ -120,6 +130,17 @@ class Login(Questions):
         11.1).
         """
         self._disconnected = code, description
+        conversation = self._conversation
+        if not (awaits_reply(conversation.state) and had_enough(code, description)):
+            return
+        self._disconnectedFor = "too-many-tries"
+        if not isinstance(conversation.request, NoneRequest):
+            # It says so in the place of a refusal.
+            conversation.recorder.end(
+                "refused",
+                "the server ended the connection instead of an answer",
+                cause=of_refusal(conversation.request, conversation.recorder.answers),
+            )
 
     def _cancelled(self, waiter: Deferred[Any]) -> None:
         self._end(errors.AuthenticationCancelled, "it was cancelled")
@@ -138,7 +159,7 @@ class Login(Questions):
         conversation = self._conversation
         if conversation.ended:
             return
-        conversation.finish(False, ending or str(error))
+        conversation.finish(False, ending or str(error), error.cause)
         if isinstance(error, type):
             error = error(self.report)
         else:
@@ -175,13 +196,14 @@ class Login(Questions):
             self._end(errors.LoginTimeout, ending)
         elif party == "server":
             ending = f"the server did not answer in {self.serverTimeout:g} seconds"
-            self._end(errors.LoginTimeout, ending)
+            self._end(errors.ServerTimeout, ending)
         else:
             conversation = self._conversation
             conversation.drop_question(
                 errors.NoAnswer(
                     conversation.last_question,
                     f"did not answer in {self._limitOf(party):g} seconds",
+                    "person-timeout" if party == "person" else "signer-timeout",
                 )
             )
 

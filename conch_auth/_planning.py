@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conch_auth import names
+from conch_auth._causes import Cause
 from conch_auth._client_auth import kept_for
 from conch_auth._credentials import Wallet
 from conch_auth._options import DEFAULT_PORT, Options
@@ -53,8 +54,8 @@ async def plan_login(options: Options, client: SSHClient, reactor: Any) -> Plan:
 async def _keys(wallet: Wallet, circumstances: Circumstances) -> list[Step]:
     steps: list[Step] = []
 
-    def skipped(source: str, reason: str) -> None:
-        steps.append(Step("publickey", source=source, left_out=reason))
+    def skipped(source: str, reason: str, cause: Cause) -> None:
+        steps.append(Step("publickey", source=source, left_out=reason, cause=cause))
 
     found = await wallet.candidates(skipped)
     return steps + plan_keys(found, circumstances)

@@ -109,7 +109,7 @@ class EncryptedKey:
         What keeps the key from ever being decrypted, as far as that is known.
         """
         if self._key is None and self._passphrases.none:
-            return KeyUnusable(self._text.path, NOT_GIVEN)
+            return KeyUnusable(self._text.path, NOT_GIVEN, "passphrase-missing")
         return None
 
     def forget(self) -> None:
@@ -125,7 +125,7 @@ class EncryptedKey:
 
     async def _try_passphrases(self) -> Key:
         path = self._text.path
-        wrong = KeyUnusable(path, NOT_GIVEN)
+        wrong = KeyUnusable(path, NOT_GIVEN, "passphrase-missing")
         for question in self._passphrases.for_key(path):
             passphrase = await _answer(question, path)
             if passphrase is None:
@@ -166,6 +166,7 @@ class EncryptedSigner(Signer):
                 self._path,
                 "the .pub file beside it belongs to another key; run: "
                 "ssh-keygen -y -f FILE > FILE.pub",
+                "public-half-wrong",
             )
         return key.sign(data, algorithm)
 
@@ -200,7 +201,9 @@ def problem_of(signer: ISigner) -> KeyUnusable | None:
         return signer.problem()
     if isinstance(signer, CertifiedSigner):
         problem = problem_of(signer.signer)
-        return problem and KeyUnusable(signer.source, f"its key: {problem.problem}")
+        return problem and KeyUnusable(
+            signer.source, f"its key: {problem.problem}", problem.cause
+        )
     return None
 
 
@@ -290,14 +293,18 @@ async def _answer(question: Callable[[], object], path: str) -> bytes | None:
         raise
     except Exception as error:
         raise KeyUnusable(
-            path, f"asking for its passphrase raised {type(error).__name__}"
+            path,
+            f"asking for its passphrase raised {type(error).__name__}",
+            "hook-raised",
         ) from None
     if not answer:
         return None
     if isinstance(answer, str | bytes):
         return _as_bytes(answer)
     raise KeyUnusable(
-        path, f"its passphrase was given as {type(answer).__name__}, not as text"
+        path,
+        f"its passphrase was given as {type(answer).__name__}, not as text",
+        "answer-unusable",
     )
 
 

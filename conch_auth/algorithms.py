@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from conch_auth import names
+from conch_auth._causes import MaybeCause
 from conch_auth.certificates import key_type, plain_algorithm
 from conch_auth.display import printable, text
 from conch_auth.messages import KeyRequest, PublicKeyOk, PublicKeyRequest
@@ -15,11 +16,13 @@ from conch_auth.messages import KeyRequest, PublicKeyOk, PublicKeyRequest
 
 class Choice(NamedTuple):
     """
-    An algorithm, or C{None} where none is left; C{reason} says why either.
+    An algorithm, or C{None} where none is left; C{reason} says why either, and
+    C{cause} why none, as one of L{conch_auth.diagnosis.CAUSES}.
     """
 
     algorithm: bytes | None
     reason: str
+    cause: MaybeCause = ""
 
 
 def signature_algorithms(key_type: bytes) -> tuple[bytes, ...]:
@@ -44,7 +47,11 @@ def choose_signature(
         key=lambda algorithm: allowed.index(plain_algorithm(algorithm)),
     )
     if not permitted:
-        return Choice(None, f"{_shown(able)} is not among the algorithms allowed here")
+        return Choice(
+            None,
+            f"{_shown(able)} is not among the algorithms allowed here",
+            "algorithm-not-allowed",
+        )
     if not listed:
         return _without_list(permitted)
     common = [
@@ -57,6 +64,7 @@ def choose_signature(
             None,
             "no common signature algorithm: the server lists "
             f"{_shown(listed)}, the key can sign {_shown(permitted)}",
+            "algorithm-not-listed",
         )
     # SHA-1 only where nothing else is common, wherever the caller ranks it.
     common.sort(key=lambda algorithm: plain_algorithm(algorithm) == names.SSH_RSA)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from conch_auth import names
+from conch_auth._causes import Cause
 from conch_auth._wire import Reader
 from conch_auth.display import printable, text
 from conch_auth.errors import MalformedMessage
@@ -46,8 +47,6 @@ CA_SIGNATURE_ALGORITHMS = frozenset(
     }
 )
 
-_WRONG_SIGNATURE = "the authority's signature of the certificate is wrong"
-
 _C = TypeVar("_C", bound="Certificate")
 
 
@@ -55,6 +54,29 @@ class InvalidCertificate(ValueError):
     """
     The bytes are not a certificate that can be read.
     """
+
+
+class CertificateProblem(str):
+    """
+    What keeps a certificate from being of use, in a sentence.
+
+    @ivar cause: the same, as one of L{conch_auth.diagnosis.CAUSES}.
+    """
+
+    __slots__ = ("cause",)
+    cause: Cause
+
+    def __new__(
+        cls, problem: str, cause: Cause = "certificate-unusable"
+    ) -> CertificateProblem:
+        self = super().__new__(cls, problem)
+        self.cause = cause
+        return self
+
+
+_WRONG_SIGNATURE = CertificateProblem(
+    "the authority's signature of the certificate is wrong"
+)
 
 
 def is_certificate_algorithm(algorithm: bytes) -> bool:
@@ -251,7 +273,9 @@ def check_host_certificate(
     )
 
 
-def check_user_certificate(certificate: Certificate, now: float) -> str | None:
+def check_user_certificate(
+    certificate: Certificate, now: float
+) -> CertificateProblem | None:
     """
     What keeps a certificate from being of use to log in with, in a sentence;
     C{None} where nothing does.  For whom it holds is the server's to judge.
@@ -259,11 +283,13 @@ def check_user_certificate(certificate: Certificate, now: float) -> str | None:
     @param now: seconds since 1970-01-01 UTC.
     """
     if certificate.kind is not CertificateKind.USER:
-        return "the certificate is a host's, not a user's"
+        return CertificateProblem("the certificate is a host's, not a user's")
     return _own_problem(certificate, now)
 
 
-def check_own_host_certificate(certificate: Certificate, now: float) -> str | None:
+def check_own_host_certificate(
+    certificate: Certificate, now: float
+) -> CertificateProblem | None:
     """
     What keeps a certificate from being of use for this host to vouch for its
     users with (RFC 4252, section 9), in a sentence; C{None} where nothing does.
@@ -272,21 +298,27 @@ def check_own_host_certificate(certificate: Certificate, now: float) -> str | No
     @param now: seconds since 1970-01-01 UTC.
     """
     if certificate.kind is not CertificateKind.HOST:
-        return "the certificate is a user's, not a host's"
+        return CertificateProblem("the certificate is a user's, not a host's")
     return _own_problem(certificate, now)
 
 
-def _own_problem(certificate: Certificate, now: float) -> str | None:
+def _own_problem(certificate: Certificate, now: float) -> CertificateProblem | None:
     if not certificate.signature_valid:
         return _WRONG_SIGNATURE
     return _time_problem(certificate, now)
 
 
-def _time_problem(certificate: Certificate, now: float) -> str | None:
+def _time_problem(certificate: Certificate, now: float) -> CertificateProblem | None:
     if now < certificate.valid_after:
-        return f"the certificate is not valid before {_when(certificate.valid_after)}"
+        return CertificateProblem(
+            f"the certificate is not valid before {_when(certificate.valid_after)}",
+            "certificate-not-yet-valid",
+        )
     if now >= certificate.valid_before and certificate.valid_before != _FOREVER:
-        return f"the certificate expired at {_when(certificate.valid_before)}"
+        return CertificateProblem(
+            f"the certificate expired at {_when(certificate.valid_before)}",
+            "certificate-expired",
+        )
     return None
 
 

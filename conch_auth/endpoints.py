@@ -4,6 +4,7 @@ The door for an application that wants one call: L{connect}.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from conch_auth import names
+from conch_auth._causes import Cause
 from conch_auth._client_auth import ClientUserAuth, Credentials
 from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
 from conch_auth._credentials import Wallet
@@ -324,7 +326,8 @@ class _Opening:
         except CancelledError:
             raise
         except Exception as error:
-            raise ConnectFailed(options.host, options.port, _reason(error)) from error
+            problem, cause = _reason(error)
+            raise ConnectFailed(options.host, options.port, problem, cause) from error
         transport = self._connection.transport
         assert transport is not None
         await self._connection.ask("connection_made", self._connection)
@@ -430,11 +433,18 @@ def _unfinished(transport: ClientTransport | None) -> str:
     return "the keys were not exchanged"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> tuple[str, Cause]:
     if isinstance(error, internet_error.DNSLookupError):
-        return "no address is known for this name"
+        return "no address is known for this name", "no-such-host"
     if isinstance(error, internet_error.ConnectionRefusedError):
-        return "the connection was refused; is an SSH server running there?"
+        refused = "the connection was refused; is an SSH server running there?"
+        return refused, "connection-refused"
     if isinstance(error, internet_error.TimeoutError):
-        return "it did not answer"
-    return str(error) or type(error).__name__
+        return "it did not answer", "connect-timeout"
+    unreachable = getattr(error, "osError", None) in _UNREACHABLE
+    return str(error) or type(error).__name__, (
+        "host-unreachable" if unreachable else "connect-failed"
+    )
+
+
+_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)

@@ -19,6 +19,7 @@ from twisted.internet import error as internet_error
 from twisted.internet.defer import CancelledError
 from twisted.python.filepath import FilePath
 
+from conch_auth._causes import Cause
 from conch_auth.display import printable, text
 from conch_auth.report import AuthReport
 
@@ -29,8 +30,10 @@ class LoginError(Exception):
 
     @ivar report: what happened until then; C{None} where the login had not
         begun.
+    @ivar cause: why it ended, as one of L{conch_auth.diagnosis.CAUSES}.
     """
 
+    cause: Cause
     report: AuthReport | None = None
 
 
@@ -39,6 +42,7 @@ class AuthenticationFailed(LoginError):
     The server did not accept any credential that was tried.
     """
 
+    cause: Cause = "no-method-left"
     report: AuthReport
 
     def __init__(self, report: AuthReport) -> None:
@@ -57,11 +61,23 @@ class TooManyAttempts(AuthenticationFailed):
     A limit on requests, passwords or rounds was reached.
     """
 
+    cause: Cause = "limit-reached"
+
 
 class LoginTimeout(AuthenticationFailed):
     """
     The login took longer than one of its limits allows.
     """
+
+    cause: Cause = "login-timeout"
+
+
+class ServerTimeout(LoginTimeout):
+    """
+    The server did not answer a request in time.
+    """
+
+    cause: Cause = "server-timeout"
 
 
 class TrivialAuthenticationRefused(AuthenticationFailed):
@@ -70,11 +86,15 @@ class TrivialAuthenticationRefused(AuthenticationFailed):
     who logs in.
     """
 
+    cause: Cause = "trivial-success"
+
 
 class AuthenticationCancelled(AuthenticationFailed, CancelledError):
     """
     The login was cancelled on this side.
     """
+
+    cause: Cause = "login-cancelled"
 
 
 class ConnectionLost(LoginError, internet_error.ConnectionLost):
@@ -83,6 +103,8 @@ class ConnectionLost(LoginError, internet_error.ConnectionLost):
 
     @ivar report: what happened until then.
     """
+
+    cause: Cause = "connection-lost"
 
     def __init__(self, report: AuthReport | None = None) -> None:
         super().__init__()
@@ -102,6 +124,8 @@ class ServerDisconnected(ConnectionLost):
     @ivar description: the server's text, as it came.
     """
 
+    cause: Cause = "server-disconnected"
+
     def __init__(
         self, code: int, description: str, report: AuthReport | None = None
     ) -> None:
@@ -112,7 +136,12 @@ class ServerDisconnected(ConnectionLost):
     def __str__(self) -> str:
         said = printable(self.description, limit=400) or "no reason"
         told = f"the server disconnected (code {self.code}): {said}"
-        return told if self.report is None else f"{told}\n{self.report}"
+        return told if self.report is None else str(self.report)
+
+
+#: What sshd says in the place of its version to whom it will not hear: for its
+#: MaxStartups, and for its PerSourcePenalties.
+TURNED_AWAY = ("Exceeded MaxStartups", "Not allowed at this time")
 
 
 class NotSSH(ConnectionLost):
@@ -123,9 +152,13 @@ class NotSSH(ConnectionLost):
     @ivar said: what it sent instead, as it came.
     """
 
+    cause: Cause = "not-ssh"
+
     def __init__(self, said: str) -> None:
         super().__init__()
         self.said = said
+        if not said or said.startswith(TURNED_AWAY):
+            self.cause = "turned-away"
 
     def __str__(self) -> str:
         # Of a web page there are many lines, and the first tells what it is.
@@ -144,6 +177,8 @@ class ProtocolError(LoginError):
 
     @ivar problem: what was wrong, in a sentence.
     """
+
+    cause: Cause = "protocol-broken"
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -189,6 +224,8 @@ class NoCommonAlgorithm(ProtocolError):
     @ivar supported: the names that this side offered.
     """
 
+    cause: Cause = "no-common-algorithm"
+
     def __init__(
         self, kind: str, offered: Sequence[bytes], supported: Sequence[bytes]
     ) -> None:
@@ -215,6 +252,7 @@ class ConfigUnreadable(LoginError):
     @ivar advice: what to do next, in a sentence.
     """
 
+    cause: Cause = "config-unreadable"
     advice = "Run the command by hand, and correct the configuration"
 
     def __init__(
@@ -242,12 +280,18 @@ class UnusableAnswer(Exception):
 
     @ivar question: its name.
     @ivar problem: what is wrong with the answer; never the answer itself.
+    @ivar cause: one of L{conch_auth.diagnosis.CAUSES}, here and below.
     """
 
-    def __init__(self, question: str, problem: str) -> None:
+    cause: Cause = "answer-unusable"
+
+    def __init__(
+        self, question: str, problem: str, cause: Cause | None = None
+    ) -> None:
         super().__init__(question, problem)
         self.question = question
         self.problem = problem
+        self.cause = cause or self.cause
 
     def __str__(self) -> str:
         return f"{self.question} {self.problem}"
@@ -258,6 +302,8 @@ class NoAnswer(UnusableAnswer):
     An override or a callback did not answer in time.
     """
 
+    cause: Cause = "person-timeout"
+
 
 class LimitReached(Exception):
     """
@@ -267,6 +313,8 @@ class LimitReached(Exception):
     @ivar attribute: the attribute of the service that holds the bound.
     @ivar limit: its value.
     """
+
+    cause: Cause = "limit-reached"
 
     def __init__(self, what: str, attribute: str, limit: int) -> None:
         super().__init__(what, attribute, limit)
@@ -284,6 +332,8 @@ class TransportNotSecure(Exception):
     sent over it (RFC 4252, section 8).
     """
 
+    cause: Cause = "transport-not-secure"
+
     def __str__(self) -> str:
         return "the transport does not protect what is sent"
 
@@ -295,9 +345,12 @@ class GSSAPIUnavailable(Exception):
     @ivar problem: why, and what to do, in a sentence.
     """
 
-    def __init__(self, problem: str) -> None:
+    cause: Cause = "ticket-missing"
+
+    def __init__(self, problem: str, cause: Cause | None = None) -> None:
         super().__init__(problem)
         self.problem = problem
+        self.cause = cause or self.cause
 
     def __str__(self) -> str:
         return self.problem
@@ -313,6 +366,8 @@ class GSSAPIError(Exception):
     @ivar minor: the minor status code, which the mechanism defines.
     @ivar token: what the peer is to be told, or C{None}.  It is not shown.
     """
+
+    cause: Cause = "gssapi-failed"
 
     def __init__(
         self, problem: str, major: int = 0, minor: int = 0, token: bytes | None = None
@@ -336,11 +391,16 @@ class ConnectFailed(LoginError, internet_error.ConnectError):
     @ivar problem: why not, in words.
     """
 
-    def __init__(self, host: str, port: int, problem: str) -> None:
+    cause: Cause = "connect-failed"
+
+    def __init__(
+        self, host: str, port: int, problem: str, cause: Cause | None = None
+    ) -> None:
         Exception.__init__(self, host, port, problem)
         self.host = host
         self.port = port
         self.problem = problem
+        self.cause = cause or self.cause
 
     def __str__(self) -> str:
         return (
@@ -353,6 +413,8 @@ class ConnectTimeout(ConnectFailed, internet_error.TimeoutError):
     """
     The connection was not made, and made secure, in time.
     """
+
+    cause: Cause = "connect-timeout"
 
 
 class HostKeyNotVerifiable(LoginError):
@@ -368,6 +430,7 @@ class HostKeyNotVerifiable(LoginError):
     @ivar problem: what is wrong, in a sentence.
     """
 
+    cause: Cause = "host-key-rejected"
     problem = "the host key was not accepted"
     advice = ""
 
@@ -406,6 +469,7 @@ class HostKeyUnknown(HostKeyNotVerifiable, conch_error.UserRejectedKey):
     No known_hosts line speaks of this host.
     """
 
+    cause: Cause = "host-key-unknown"
     problem = "the host key is unknown"
     advice = (
         "Compare the fingerprint with one from the host's owner, then add the key "
@@ -419,6 +483,7 @@ class HostKeyChanged(HostKeyNotVerifiable, conch_error.HostKeyChanged):
     host was set up anew.
     """
 
+    cause: Cause = "host-key-changed"
     problem = "the host key is not the one that is known"
     advice = (
         "Do not log in before the host's owner has confirmed the new fingerprint; "
@@ -445,6 +510,7 @@ class HostKeyRevoked(HostKeyNotVerifiable, conch_error.UserRejectedKey):
     The host key, or the authority that certified it, is marked as revoked.
     """
 
+    cause: Cause = "host-key-revoked"
     problem = "the host key is revoked"
     advice = "Do not log in: whoever holds this key is not to be trusted."
 
@@ -460,6 +526,7 @@ class HostCertificateInvalid(HostKeyNotVerifiable, conch_error.UserRejectedKey):
     The host showed a certificate that does not hold.
     """
 
+    cause: Cause = "host-certificate-invalid"
     problem = "the host certificate is not valid"
 
 
@@ -473,10 +540,13 @@ class KeyUnusable(Exception):
         file holds.
     """
 
-    def __init__(self, path: str, problem: str) -> None:
+    cause: Cause = "key-unusable"
+
+    def __init__(self, path: str, problem: str, cause: Cause | None = None) -> None:
         super().__init__(path, problem)
         self.path = path
         self.problem = problem
+        self.cause = cause or self.cause
 
     def __str__(self) -> str:
         return f"{printable(self.path)}: {self.problem}"
@@ -487,6 +557,8 @@ class PassphraseWrong(KeyUnusable):
     A private key could not be decrypted with the passphrase that was given.
     """
 
+    cause: Cause = "passphrase-wrong"
+
 
 class AgentError(conch_error.ConchError):
     """
@@ -496,6 +568,7 @@ class AgentError(conch_error.ConchError):
     @ivar said: what came of it, in words fit to be shown.
     """
 
+    cause: Cause = "agent-broken"
     advice = ""
 
     def __init__(self, tried: str, said: str) -> None:
@@ -503,16 +576,32 @@ class AgentError(conch_error.ConchError):
         self.tried = tried
         self.said = said
 
+    @property
+    def told(self) -> str:
+        """
+        What happened, in a sentence without advice.
+        """
+        return f"the agent did not {self.tried}: {self.said}"
+
     def __str__(self) -> str:
-        return f"the agent did not {self.tried}: {self.said}. {self.advice}".rstrip()
+        return f"{self.told}. {self.advice}".rstrip()
 
 
 class AgentUnavailable(AgentError):
     """
-    There is no agent, or the connection to it was lost.
+    There is no agent, or there is no connection to it.
     """
 
+    cause: Cause = "agent-unavailable"
     advice = "Check that an agent runs and that SSH_AUTH_SOCK names its socket."
+
+
+class AgentLost(AgentUnavailable):
+    """
+    The agent closed the connection before it had answered.
+    """
+
+    cause: Cause = "agent-lost"
 
 
 class AgentRefused(AgentError):
@@ -520,6 +609,7 @@ class AgentRefused(AgentError):
     The agent answered that it will not, or cannot.
     """
 
+    cause: Cause = "agent-refused"
     advice = "See with ssh-add -L what it holds; a locked agent shows nothing."
 
 
@@ -528,6 +618,7 @@ class AgentProtocolError(AgentError):
     The agent sent what its protocol forbids; the connection to it was closed.
     """
 
+    cause: Cause = "agent-broken"
     advice = "Check that SSH_AUTH_SOCK names the socket of an agent, or restart it."
 
 
@@ -536,4 +627,5 @@ class AgentTimeout(AgentError):
     The agent did not answer in time.
     """
 
+    cause: Cause = "agent-timeout"
     advice = "It may wait for a person to confirm, touch or unlock something."

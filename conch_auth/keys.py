@@ -41,6 +41,7 @@ from conch_auth._signers import (
 )
 from conch_auth.certificates import (
     Certificate,
+    CertificateProblem,
     check_own_host_certificate,
     check_user_certificate,
 )
@@ -221,7 +222,9 @@ class _Loader:
         passphrases: Passphrases,
         certificates: Any,
         now: float | None,
-        check: Callable[[Certificate, float], str | None] = check_user_certificate,
+        check: Callable[
+            [Certificate, float], CertificateProblem | None
+        ] = check_user_certificate,
     ) -> None:
         self._keys = Keys()
         self._check = check
@@ -278,7 +281,11 @@ class _Loader:
     def _left_over(self) -> list[KeyUnusable]:
         blobs = [signer.blob() for signer in self._plain]
         return [
-            KeyUnusable(found.path, "it certifies none of the keys")
+            KeyUnusable(
+                found.path,
+                "it certifies none of the keys",
+                "certificate-of-another-key",
+            )
             for found in self._given
             if not any(map(found.certificate.certifies, blobs))
         ]
@@ -342,7 +349,9 @@ class _Loader:
             return []
         if not found.certificate.certifies(plain.blob()):
             problem = f"it certifies another key than that of {plain.source}"
-            self._keys.unusable.append(KeyUnusable(found.path, problem))
+            self._keys.unusable.append(
+                KeyUnusable(found.path, problem, "certificate-of-another-key")
+            )
             return []
         return [found.by(plain)]
 
@@ -361,7 +370,7 @@ class _Loader:
             found = found_certificate(given)
             problem = self._check(found.certificate, self._now)
             if problem is not None:
-                raise KeyUnusable(found.path, problem)
+                raise KeyUnusable(found.path, problem, problem.cause)
         except KeyUnusable as error:
             self._keys.unusable.append(error)
             return None

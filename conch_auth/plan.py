@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conch_auth import names
+from conch_auth._causes import MaybeCause
 from conch_auth.algorithms import choose_signature
 from conch_auth.certificates import key_type
 from conch_auth.display import fingerprint, printable, text
@@ -60,6 +61,7 @@ class Candidate:
         L{ISigner<conch_auth.interfaces.ISigner>}.
     @ivar given: whether the application named it.
     @ivar problem: why it can never be used; empty otherwise.
+    @ivar cause: the same, as one of L{conch_auth.diagnosis.CAUSES}.
     @ivar unwanted: whether it is not to be used for this host.
     @ivar item: what the planner's caller knows it by.
     """
@@ -69,6 +71,7 @@ class Candidate:
     algorithms: Sequence[bytes] = ()
     given: bool = False
     problem: str = ""
+    cause: MaybeCause = ""
     unwanted: bool = False
     item: Any = field(default=None, repr=False, compare=False)
 
@@ -136,6 +139,8 @@ class Step:
     @ivar key: the public key, for a method that has one and once it is known.
     @ivar source: where the credential comes from, in words.
     @ivar left_out: why it is not tried; empty where it is.
+    @ivar cause: the same, as one of L{conch_auth.diagnosis.CAUSES}; empty where
+        it would do no good, as a key that is there twice.
     @ivar note: what is remembered of it, in words.
     @ivar dropped: whether it is taken out of the row altogether, rather than
         passed over when it has its turn.
@@ -146,6 +151,7 @@ class Step:
     key: KeyIdentity | None = None
     source: str = ""
     left_out: str = ""
+    cause: MaybeCause = ""
     note: str = ""
     dropped: bool = False
     over_budget: bool = False
@@ -206,9 +212,11 @@ def _judged(
         item=candidate.item,
     )
     if candidate.unwanted:
-        return replace(step, left_out=IDENTITIES_ONLY, dropped=True)
+        return replace(
+            step, left_out=IDENTITIES_ONLY, cause="identities-only", dropped=True
+        )
     if candidate.problem:
-        return replace(step, left_out=candidate.problem)
+        return replace(step, left_out=candidate.problem, cause=candidate.cause)
     if not candidate.blob:
         return step
     if candidate.blob in seen:
@@ -218,7 +226,9 @@ def _judged(
     choice = choose_signature(
         candidate.algorithms, circumstances.allowed, circumstances.listed
     )
-    return step if choice.algorithm else replace(step, left_out=choice.reason)
+    if choice.algorithm:
+        return step
+    return replace(step, left_out=choice.reason, cause=choice.cause)
 
 
 def _note(identity: KeyIdentity | None, recollection: Recollection) -> str:
@@ -245,7 +255,9 @@ def _within_budget(
     if circumstances.remembering:
         advice += "; the next connection goes on with it"
     reason = f"{circumstances.budget()}; it is the {_ordinal(number)} key. {advice}"
-    return replace(step, left_out=reason, dropped=True, over_budget=True)
+    return replace(
+        step, left_out=reason, cause="keys-left-out", dropped=True, over_budget=True
+    )
 
 
 def order_methods(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from conch_auth._causes import MaybeCause
 from conch_auth._events import Events
 from conch_auth.display import printable, text
 from conch_auth.names import MAX_STEPS
@@ -82,6 +83,14 @@ class Recorder:
         return self._open is not None
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """
+        What the server has answered the attempt that runs, by the names of its
+        messages.
+        """
+        return () if self._open is None else tuple(self._open.answers)
+
+    @property
     def banners_kept(self) -> int:
         return len(self._banners)
 
@@ -142,11 +151,13 @@ class Recorder:
         reason: str = "",
         methods: Iterable[bytes] | None = None,
         error: BaseException | None = None,
+        cause: MaybeCause = "",
     ) -> None:
         """
         The attempt that runs is over.  Without one, nothing happens.
 
         @param error: what was raised on this side.
+        @param cause: C{reason} as one of L{conch_auth.diagnosis.CAUSES}.
         """
         ended = self._open
         if ended is None:
@@ -157,6 +168,7 @@ class Recorder:
             ended.method,
             outcome,
             reason,
+            cause=cause,
             error=_without_frames(error),
             server_methods=None if methods is None else _shown(methods),
             answers=tuple(ended.answers),
@@ -176,13 +188,14 @@ class Recorder:
         reason: str,
         *,
         error: BaseException | None = None,
+        cause: MaybeCause = "",
         **known: Any,
     ) -> None:
         """
         A credential was never sent.
         """
         self.begin(method, **known)
-        self.end(outcome, reason, error=error)
+        self.end(outcome, reason, error=error, cause=cause)
 
     def knows(self, method: bytes) -> bool:
         """
@@ -219,15 +232,21 @@ class Recorder:
         self._banners.append(banner)
         self._events.banner(banner)
 
-    def finish(self, succeeded: bool, ending: str = "") -> None:
+    def finish(
+        self, succeeded: bool, ending: str = "", cause: MaybeCause = ""
+    ) -> None:
         """
         The login is over: from now on the report stays as it is.
+
+        @param cause: C{ending} as one of L{conch_auth.diagnosis.CAUSES}.
         """
         if self._ended:
             return
         self.wait(None)
         self.end("failed", ending)
-        self._report = replace(self.snapshot(), succeeded=succeeded, ending=ending)
+        self._report = replace(
+            self.snapshot(), succeeded=succeeded, ending=ending, cause=cause
+        )
         self._ended = True
         # The transport is not to be held by a report.
         self._facts = ServerFacts

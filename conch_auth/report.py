@@ -24,6 +24,7 @@ from conch_auth._attempt import (
     ServerFacts,
     Step,
 )
+from conch_auth._causes import MaybeCause
 from conch_auth.display import printable
 
 __all__ = [
@@ -69,8 +70,8 @@ class AuthReport:
         while there is none.
     @ivar ending: why the login ended, in a sentence; empty while it runs and
         after a success.
-    @ivar cause: C{ending} as a word of a closed list; empty while it runs and
-        after a success.
+    @ivar cause: why it failed, as one of L{conch_auth.diagnosis.CAUSES}: the
+        first of L{diagnosis}; empty while it runs and after a success.
     @ivar waiting_for: who is waited for now; C{None} for nobody, and once the
         login is over.
     @ivar steps: every L{Step} kept, in order.
@@ -88,7 +89,7 @@ class AuthReport:
     elapsed: float = 0.0
     proof: str | None = None
     ending: str = ""
-    cause: str = ""
+    cause: MaybeCause = ""
     port: int | None = None
     server_version: str = ""
     extensions: tuple[tuple[str, str], ...] = ()

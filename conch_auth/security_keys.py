@@ -25,6 +25,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
+from conch_auth import _keyfiles
 from conch_auth._awaiting import as_deferred
 from conch_auth._signers import Signer
 from conch_auth._wire import Reader, string, uint32
@@ -72,11 +73,13 @@ class SecurityKey(NamedTuple):
         """
         armour = _ARMOUR.search(content)
         if armour is None:
-            raise KeyUnusable(path, "it is not a private key file of OpenSSH's")
+            problem = "it is not a private key file of OpenSSH's"
+            raise KeyUnusable(path, problem, "key-not-private")
         try:
             return _parsed(binascii.a2b_base64(armour[1]), path)
         except (ValueError, MalformedMessage):
-            raise KeyUnusable(path, "the file of the security key is damaged") from None
+            problem = "the file of the security key is damaged"
+            raise KeyUnusable(path, problem, "key-damaged") from None
 
 
 def _parsed(data: bytes, path: str) -> SecurityKey:
@@ -94,6 +97,7 @@ def _parsed(data: bytes, path: str) -> SecurityKey:
             path,
             "it is encrypted; use it through ssh-agent (ssh-add FILE), or take the "
             "passphrase off (ssh-keygen -p -f FILE)",
+            "key-needs-agent",
         )
     return _from_secret(blob, Reader(secret, "key"), path)
 
@@ -152,10 +156,7 @@ class SecurityKeySigner(Signer):
         @raise KeyUnusable: where it cannot be used.
         """
         shown = printable(str(path))
-        try:
-            content = Path(path).expanduser().read_bytes()
-        except OSError as error:
-            raise KeyUnusable(shown, printable(str(error.strerror))) from None
+        content, _ = _keyfiles.read(_keyfiles.expanded(str(path)))
         return cls(SecurityKey.parse(content, shown), shown, **options)
 
     def sign(self, data: bytes, algorithm: bytes) -> Deferred[bytes]:
@@ -207,7 +208,9 @@ class SecurityKeySigner(Signer):
     async def _pin(self) -> str:
         pin = None if self._ask_pin is None else await as_deferred(self._ask_pin)
         if not isinstance(pin, str) or not pin:
-            raise KeyUnusable(self.source, "it wants a PIN and none was given")
+            raise KeyUnusable(
+                self.source, "it wants a PIN and none was given", "security-key-refused"
+            )
         return pin
 
     # In a thread.
@@ -223,6 +226,7 @@ class SecurityKeySigner(Signer):
                 self.source,
                 "a security key takes the fido2 library (pip install "
                 "conch_auth[fido2]), or ssh-agent (ssh-add FILE)",
+                "key-needs-agent",
             ) from None
         try:
             for device in self._plugged_in():
@@ -231,12 +235,16 @@ class SecurityKeySigner(Signer):
                     if self._is_in(ctap):
                         return self._asserted(ctap, digest, pin, cancelled)
         except CtapError as error:
-            raise KeyUnusable(self.source, _in_words(error.code.name)) from None
+            said = _in_words(error.code.name)
+            raise KeyUnusable(self.source, said, "security-key-refused") from None
         except (OSError, ValueError) as error:
             said = printable(str(error), limit=200)
-            raise KeyUnusable(self.source, f"the device failed: {said}") from None
+            problem = f"the device failed: {said}"
+            raise KeyUnusable(self.source, problem, "security-key-refused") from None
         raise KeyUnusable(
-            self.source, "no device that is plugged in has this key; plug it in"
+            self.source,
+            "no device that is plugged in has this key; plug it in",
+            "security-key-absent",
         )
 
     def _plugged_in(self) -> Iterable[Any]:

@@ -4,6 +4,7 @@ The bytes that a key signs, and the signature that comes back.
 
 from __future__ import annotations
 
+from conch_auth import names
 from conch_auth._gss_messages import GSSRequest
 from conch_auth._wire import Reader, string
 from conch_auth.certificates import plain_algorithm
@@ -67,4 +68,5 @@ def check_signature(request: KeyRequest, signer: str = "signData") -> None:
             signer,
             f"signed with {printable(text(made), limit=64)} where "
             f"{printable(text(request.algorithm))} was asked for",
+            "sha1-only" if made == names.SSH_RSA else None,
         )

@@ -115,6 +115,7 @@ class SSHUserAuthClient(Packets):
         self.lastPublicKey = None
         self._bannerBytes = 0
         self._disconnected = None
+        self._disconnectedFor = "server-disconnected"
         self.askForAuth(names.NONE, b"")
 
     # What the server's messages lead to.

@@ -97,7 +97,11 @@ class ChooseSignatureTests(SynchronousTestCase):
         """
         self.assertEqual(
             choose_signature((ED,), (SHA512,), ()),
-            Choice(None, "ssh-ed25519 is not among the algorithms allowed here"),
+            Choice(
+                None,
+                "ssh-ed25519 is not among the algorithms allowed here",
+                "algorithm-not-allowed",
+            ),
         )
         self.assertEqual(
             choose_signature((SHA512, SHA256), ALL, (ED, b"x\x1b")),
@@ -105,6 +109,7 @@ class ChooseSignatureTests(SynchronousTestCase):
                 None,
                 "no common signature algorithm: the server lists ssh-ed25519, x\\x1b, "
                 "the key can sign rsa-sha2-512, rsa-sha2-256",
+                "algorithm-not-listed",
             ),
         )
 

@@ -16,14 +16,14 @@ import conch_auth
 #: its own storey, and from the storeys below.
 DRAWING = {
     "words": """
-        names display prompts _saslprep
+        names display prompts _saslprep _causes
         _attempt _advice report _events recorder errors interfaces
     """,
     "wire": "_wire _message _gss_messages messages _states",
     "judgement": """
         certificates algorithms _captions signing
         _knownhosts_lines _knownhosts_file _verdicts _policies knownhosts
-        _agent_constraints _agent_messages _keyfiles
+        _agent_constraints _agent_messages _keyfiles _reasons
         _memory_file memory plan
     """,
     "conversation": """

@@ -133,7 +133,7 @@ class FileTests(SynchronousTestCase):
         """
         with self.assertRaises(KeyUnusable) as raised:
             SecurityKeySigner.load("/nowhere/id")
-        self.assertIn("/nowhere/id: No such file", str(raised.exception))
+        self.assertIn("/nowhere/id: it cannot be read", str(raised.exception))
 
     def test_signer(self) -> None:
         """

@@ -492,7 +492,11 @@ class StoppedTests(LoginTestCase):
         self.assertIsInstance(self.error, errors.ServerDisconnected)
         self.assertEqual(self.error.code, 2)
         self.assertIn("Too many authentication failures\\x1b", str(self.error))
-        self.assertEqual(self.error.report.ending, "the server ended the connection")
+        self.assertEqual(
+            self.error.report.ending,
+            "the server disconnected (code 2): Too many authentication failures\\x1b",
+        )
+        self.assertEqual(self.error.cause, "too-many-tries")
 
     def test_nothing_is_kept(self) -> None:
         """

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from conch_auth._causes import MaybeCause
 from conch_auth._conversation import Conversation, Superseded
 from conch_auth.errors import ProtocolError
 from conch_auth.interfaces import IUserAuthService
@@ -121,12 +122,15 @@ class Method:
             self.conversation.recorder.begin(self.name)
         self.service._ebAuth(failure)
 
-    def declined(self, reason: str) -> None:
+    def declined(self, reason: str, cause: MaybeCause = "") -> None:
         """
         The owner has no answer: the attempt is over, and the methods that come
         after this one follow.
+
+        @param cause: the reason, as one of L{conch_auth.diagnosis.CAUSES}, here
+            and below; empty where it is none of them.
         """
-        self.conversation.recorder.end("failed", reason)
+        self.conversation.recorder.end("failed", reason, cause=cause)
         self.service.tryNextMethod()
 
     def give_up(self) -> None:
@@ -136,14 +140,14 @@ class Method:
     def given_up(self) -> bool:
         return self._given_up_in == self.conversation.stage
 
-    def has_nothing(self, reason: str) -> None:
+    def has_nothing(self, reason: str, cause: MaybeCause = "") -> None:
         """
         The owner has nothing to offer; the report is told, if it knows nothing
         of the method yet.
         """
         recorder = self.conversation.recorder
         if not recorder.knows(self.name):
-            recorder.skip(self.name, "skipped", reason)
+            recorder.skip(self.name, "skipped", reason, cause=cause)
 
     def exhausted(self, limit: int) -> bool:
         """

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from conch_auth import names, signing
+from conch_auth._causes import Cause
 from conch_auth._conversation import Superseded
 from conch_auth._gss_messages import (
     GSSErrorToken,
@@ -24,6 +25,7 @@ from conch_auth._gss_messages import (
     GSSToken,
 )
 from conch_auth._message import Continuation
+from conch_auth._reasons import of_kerberos
 from conch_auth.display import printable, text
 from conch_auth.errors import (
     GSSAPIError,
@@ -64,7 +66,8 @@ class GSSAPIWithMIC(Method):
         if self.given_up:
             return False
         if not self.service.transportIsSecure():
-            self.has_nothing(str(TransportNotSecure()))
+            insecure = TransportNotSecure()
+            self.has_nothing(str(insecure), insecure.cause)
             return False
         context = await self._acquire()
         if context is None:
@@ -73,7 +76,9 @@ class GSSAPIWithMIC(Method):
         # The same credential is not shown twice.
         self.give_up()
         if not self._offered:
-            self.has_nothing("the GSSAPI context has no mechanism that may be used")
+            self.has_nothing(
+                "the GSSAPI context has no mechanism that may be used", "gssapi-failed"
+            )
             return False
         self._context, self._rounds = context, 0
         self.conversation.sources[self.name] = str(getattr(context, "source", ""))
@@ -85,10 +90,10 @@ class GSSAPIWithMIC(Method):
         try:
             context = await self.ask("agent", "getGSSAPIContext")
         except GSSAPIUnavailable as unavailable:
-            self.has_nothing(str(unavailable))
+            self.has_nothing(str(unavailable), unavailable.cause)
             return None
         if context is None:
-            self.has_nothing("no GSSAPI context was given")
+            self.has_nothing("no GSSAPI context was given", "no-ticket")
             return None
         if not hasattr(context, "mechanisms"):
             problem = f"gave {type(context).__name__}, which is not a GSSAPI context"
@@ -194,7 +199,11 @@ class GSSAPIWithMIC(Method):
         status = self._incoming(GSSStatus, payload)
         if status is not None:
             codes = f"major {status.major:#x}, minor {status.minor:#x}"
-            self._complain(text(status.message) or codes, codes)
+            self._complain(
+                text(status.message) or codes,
+                codes,
+                of_kerberos(status.minor, "gssapi-failed-on-server"),
+            )
 
     def error_token_received(self, payload: bytes) -> None:
         """
@@ -203,7 +212,11 @@ class GSSAPIWithMIC(Method):
         message = self._incoming(GSSErrorToken, payload)
         if message is not None:
             said = self._explained(message.token)
-            self._complain(said or "it sent an error token", "error token")
+            self._complain(
+                said or "it sent an error token",
+                "error token",
+                "gssapi-failed-on-server",
+            )
 
     def _explained(self, token: bytes) -> str:
         if self._context is None or len(token) > self.service.maxTokenBytes:
@@ -214,11 +227,13 @@ class GSSAPIWithMIC(Method):
             self._log.failure("the GSSAPI context could not explain an error token")
             return ""
 
-    def _complain(self, said: str, form: str) -> None:
+    def _complain(self, said: str, form: str, cause: Cause) -> None:
         complaint = f"GSSAPI failed on the server: {printable(said, limit=400)}"
         self._log.info("{complaint} ({form})", complaint=complaint, form=form)
         # The first one is the server's own; what follows repeats it.
-        self.conversation.complaint = self.conversation.complaint or complaint
+        if not self.conversation.complaint:
+            self.conversation.complaint = complaint
+            self.conversation.complaint_cause = cause
         self.conversation.wait("server")
 
 
@@ -231,7 +246,8 @@ class GSSAPIKeyEx(Method):
 
     def start(self) -> bool:
         self.has_nothing(
-            "not supported by this transport, whose key exchange is not by GSSAPI"
+            "not supported by this transport, whose key exchange is not by GSSAPI",
+            "method-unknown",
         )
         return False
 

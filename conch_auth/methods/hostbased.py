@@ -47,7 +47,7 @@ class HostBased(Method):
         for _ in range(self.service.maxAttempts):
             answer = await self.ask("agent", "getHostKey")
             if answer is None:
-                self.has_nothing("no host key was given")
+                self.has_nothing("no host key was given", "no-host-key")
                 return False
             if await self._offer(_signer(answer)):
                 return True
@@ -70,7 +70,11 @@ class HostBased(Method):
         )
         if choice.algorithm is None:
             self.conversation.recorder.skip(
-                self.name, "skipped", choice.reason, **_known_of(key)
+                self.name,
+                "skipped",
+                choice.reason,
+                cause=choice.cause,
+                **_known_of(key),
             )
             return False
         request = await self._request(choice.algorithm, blob)

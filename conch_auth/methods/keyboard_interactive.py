@@ -33,7 +33,7 @@ class KeyboardInteractive(Method):
             return False
         submethods = await self.ask("person", "getSubmethods")
         if submethods is None:
-            self.has_nothing("it is not wanted here")
+            self.has_nothing("it is not wanted here", "no-answers")
             return False
         self.count_try()
         self._rounds = 0
@@ -56,7 +56,7 @@ class KeyboardInteractive(Method):
         self._check_bounds(request)
         answers = await self._answers(request)
         if answers is None:
-            self.declined("the questions were not answered")
+            self.declined("the questions were not answered", "questions-unanswered")
         else:
             self.service._cbGenericAnswers(answers)
             self.conversation.answered_unseen(bool(request.prompts))

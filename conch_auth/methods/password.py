@@ -26,13 +26,14 @@ class Password(Method):
     async def _start(self) -> bool:
         self._old, self._changes = None, 0
         if not self.service.transportIsSecure():
-            self.has_nothing(str(TransportNotSecure()))
+            insecure = TransportNotSecure()
+            self.has_nothing(str(insecure), insecure.cause)
             return False
         if self.exhausted(self.service.maxPasswordAttempts):
             return False
         password = await self.ask("person", "getPassword")
         if password is None:
-            self.has_nothing("no password was given")
+            self.has_nothing("no password was given", "no-password")
             return False
         self.count_try()
         self.service._cbPassword(password)
@@ -66,7 +67,9 @@ class Password(Method):
         finally:
             self.service._oldPass = None
         if not sent:
-            self.declined("the password has expired, and was not changed")
+            self.declined(
+                "the password has expired, and was not changed", "password-not-changed"
+            )
 
     async def _new_password(self, request: PasswordChangeRequest) -> bool:
         """

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from conch_auth import algorithms, names, signing
+from conch_auth._causes import MaybeCause
 from conch_auth._conversation import Superseded
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
@@ -80,7 +81,7 @@ class PublicKey(Method):
         @return: whether a request was sent.
         """
         if answer is None:
-            self.has_nothing("no key was offered")
+            self.has_nothing("no key was offered", "no-key")
             return False
         if isinstance(answer, Failure) or not _is_key(answer):
             self._cannot_offer(answer)
@@ -94,10 +95,10 @@ class PublicKey(Method):
             self.service.serverSignatureAlgorithms(),
         )
         if choice.algorithm is None or blob in self.conversation.spent_keys:
-            reason = choice.reason
+            reason, cause = choice.reason, choice.cause
             if self._signer_is_sha1_only:
-                reason += f"; {_SHA1_ONLY}"
-            self._pass_over(answer, reason)
+                reason, cause = f"{reason}; {_SHA1_ONLY}", "sha1-only"
+            self._pass_over(answer, reason, cause)
             return False
         self.conversation.sources[blob] = _source_of(answer)
         self.conversation.algorithm_reasons[blob] = choice.reason
@@ -124,18 +125,24 @@ class PublicKey(Method):
         self.give_up()
         self.conversation.could_not_start(self.name, answer)
 
-    def _pass_over(self, key: Any, reason: str) -> None:
+    def _pass_over(self, key: Any, reason: str, cause: MaybeCause) -> None:
         """
         Leave a key out, and say why, but once only.
         """
         self._passed_over = True
         key_type, blob = key.sshType(), key.blob()
-        reason = self.conversation.spent_keys.get(blob, reason)
+        if blob in self.conversation.spent_keys:
+            reason, cause = self.conversation.spent_keys[blob], ""
         identity = KeyIdentity.of(key_type, blob)
         if identity not in self.conversation.told_of:
             self.conversation.told_of.add(identity)
             self.conversation.recorder.skip(
-                self.name, "skipped", reason, key=identity, source=_source_of(key)
+                self.name,
+                "skipped",
+                reason,
+                cause=cause,
+                key=identity,
+                source=_source_of(key),
             )
 
     def replied(self, payload: bytes) -> None:
