@@ -39,7 +39,9 @@ DRAWING = {
         _client_auth _trust
         _question _kex _extensions _greeting _ending _orderly transport
         _connection endpoints command_endpoint _planning
+        _loopback_link _loopback_wire _loopback_server
         _loopback_auth _loopback_session loopback
+        _script _scripted_transport _scripted_server scripted
         _status _command _running _host_question _login_command
         _plan_command _demo
         cli __main__ __init__

@@ -10,6 +10,7 @@ import importlib
 import runpy
 from pathlib import Path
 from typing import Any
+from unittest import TestResult, TestSuite, defaultTestLoader
 
 from twisted.conch.ssh.connection import SSHConnection
 from twisted.conch.ssh.factory import SSHFactory
@@ -34,7 +35,8 @@ class EveryPageTests(SynchronousTestCase):
         """
         for file in Path(__file__).parent.glob("test_docs_*.py"):
             importlib.import_module(f"tests.{file.stem}")
-        run = PageCase.pages | {OwnMethodPageTests.page, BuildingPageTests.page}
+        alone = (OwnMethodPageTests, BuildingPageTests, TestingPageTests)
+        run = PageCase.pages | {case.page for case in alone}
         for file in DOCS.rglob("*.rst"):
             languages = {block.language for block in blocks_of(file.read_text())}
             if languages & {"python", "sh", "diff"}:
@@ -79,6 +81,34 @@ class StatesPageTests(SynchronousTestCase):
         """
         page = runpy.run_path(str(DOCS / "print_states.py"))["page"]()
         self.assertEqual(page, (DOCS / "states.rst").read_text())
+
+
+class TestingPageTests(SynchronousTestCase):
+    """
+    C{docs/testing.rst}.
+    """
+
+    page = "testing"
+
+    def test_every_example_passes(self) -> None:
+        """
+        The tests that the page shows are tests, and pass.
+        """
+        shown: dict[str, Any] = {"__name__": "testing_page"}
+        for block in blocks_of((DOCS / f"{self.page}.rst").read_text()):
+            exec(block.text, shown)
+        cases = [
+            value
+            for value in shown.values()
+            if isinstance(value, type)
+            and issubclass(value, SynchronousTestCase)
+            and value is not SynchronousTestCase
+        ]
+        suite = TestSuite(map(defaultTestLoader.loadTestsFromTestCase, cases))
+        result = TestResult()
+        suite.run(result)
+        self.assertEqual(result.errors + result.failures, [])
+        self.assertEqual(result.testsRun, 5)
 
 
 class OwnMethodPageTests(SynchronousTestCase):
