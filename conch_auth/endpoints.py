@@ -11,8 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet import error as internet_error
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+)
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -320,7 +325,7 @@ class _Opening:
         )
         endpoint = self._endpoint
         if endpoint is None:
-            endpoint = HostnameEndpoint(self._reactor, options.host, options.port)
+            endpoint = _endpoint_to(self._reactor, options.host, options.port)
         try:
             await self._join(endpoint)
         except CancelledError:
@@ -417,6 +422,17 @@ class _Opening:
         auth.begun = self._deadlines.stop
         auth.clientUser = options.client_username
         return auth
+
+
+def _endpoint_to(reactor: Any, host: str, port: int) -> IStreamClientEndpoint:
+    """
+    An address needs no resolver, and so no thread.
+    """
+    if isIPAddress(host):
+        return TCP4ClientEndpoint(reactor, host, port)
+    if isIPv6Address(host):
+        return TCP6ClientEndpoint(reactor, host, port)
+    return HostnameEndpoint(reactor, host, port)
 
 
 def _no_limit(party: Party) -> None:

@@ -626,6 +626,18 @@ class FailingEndpointTests(SynchronousTestCase):
         self.failureResultOf(login, ConnectFailed)
 
 
+class AddressTests(SynchronousTestCase):
+    def test_no_resolver(self) -> None:
+        """
+        An address is connected to at once, and no resolver is asked, which
+        would take a thread.
+        """
+        for address in ("192.0.2.1", "2001:db8::1"):
+            reactor = MemoryReactorClock()
+            connect(address, reactor=reactor, **ALONE).addErrback(lambda _: None)
+            self.assertEqual(reactor.tcpClients[0][:2], (address, 22))
+
+
 class TimeTests(MemoryCase):
     """
     C{connect_timeout} and C{login_timeout}, with a clock.
