@@ -100,6 +100,14 @@ class ScriptedServer(InProcessServer):
         return self._last.disconnects
 
     @property
+    def refused(self) -> int:
+        """
+        How many messages the client has answered with UNIMPLEMENTED on the last
+        connection.
+        """
+        return self._last.refused
+
+    @property
     def _last(self) -> ScriptedServerTransport:
         transport: ScriptedServerTransport = self.connection
         return transport
@@ -114,12 +122,14 @@ class ScriptedServerTransport(ServerTransport):
 
     @ivar reading: the script, as far as it has come.
     @ivar disconnects: what the client said when it left.
+    @ivar refused: how often it sent UNIMPLEMENTED.
     """
 
     def connectionMade(self) -> None:
         server: Any = self.factory.server
         self.reading = Reading(server.script)
         self.disconnects: list[tuple[int, bytes]] = []
+        self.refused = 0
         self._after = dict(server.after)
         self._instead = dict(server.instead)
         super().connectionMade()
@@ -134,6 +144,9 @@ class ScriptedServerTransport(ServerTransport):
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:
         self.disconnects.append((reasonCode, description))
+
+    def receiveUnimplemented(self, seqnum: int) -> None:
+        self.refused += 1
 
     # What a script does.
 

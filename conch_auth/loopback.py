@@ -7,9 +7,10 @@ the test moves the bytes and the clock::
 
     server = LoopbackServer()
     server.add_user("alice", password="wonderland")
-    link = server.connect_in_memory(client_protocol)
+    login = server.log_in(MyClient(b"alice", SSHConnection()))
 
-It is made to be logged in to by its owner's tests.  It is no server for others.
+C{docs/testing.rst} shows how tests are written with it.  What no honest server
+does, L{conch_auth.scripted} has.  It is made to be logged in to by its owner's tests.  It is no server for others.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ class LoopbackServer(InProcessServer):
         """
         Let a user log in, or say anew how.
 
+        @param name: the user's name.
+        @param password: the right password; C{None} where none is.
         @param keys: public keys, or private ones of which the public half is
             taken.
         @param prompts: the rounds of keyboard-interactive, each a list of

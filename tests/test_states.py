@@ -4,29 +4,23 @@ Tests for L{conch_auth._states}: each message of a server in each state.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from twisted.internet.defer import Deferred
+from collections.abc import Iterator
 
 from conch_auth._gss_messages import (
     GSSErrorToken,
     GSSExchangeComplete,
     GSSMic,
     GSSRequest,
-    GSSResponse,
-    GSSStatus,
     GSSToken,
 )
 from conch_auth._states import TABLE, State, after_message, after_reply, after_request
-from conch_auth.errors import ProtocolError, UnexpectedMessage
+from conch_auth.errors import MalformedMessage, ProtocolError, UnexpectedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
     InfoRequest,
     InfoResponse,
     KeyboardInteractiveRequest,
-    Message,
     MethodReply,
     NoneRequest,
     OtherRequest,
@@ -36,190 +30,35 @@ from conch_auth.messages import (
     PublicKeyRequest,
     Success,
 )
-from tests.gss import KRB5_DER, LAST, ScriptedContext
+from tests.login_states import (
+    LEGAL,
+    WAYS,
+    OtherClient,
+    in_state,
+    numbers_of_method,
+    payload,
+)
 from tests.support import (
     SUCCESS,
     Client,
     LoginTestCase,
-    banner,
-    expired,
     failure,
-    new_key,
-    questions,
 )
-
-KEY = new_key()
-
-#: RFC 4252, 4256 and 4462, once more, in numbers.
-LEGAL = {
-    State.CHOOSING: {53},
-    State.NONE_SENT: {51, 52, 53},
-    State.KEY_OFFERED: {51, 52, 53, 60},
-    State.SIGNING: {53},
-    State.SIGNATURE_SENT: {51, 52, 53},
-    State.PASSWORD_SENT: {51, 52, 53, 60},
-    State.CHANGING: {53},
-    State.INTERACTIVE_SENT: {51, 52, 53, 60},
-    State.ANSWERING: {51, 53, 60},
-    State.GSSAPI_SENT: {51, 52, 53, 60, 64},
-    State.STEPPING: {53},
-    State.TOKEN_SENT: {51, 52, 53, 61, 64, 65},
-    State.MIC_SENT: {51, 52, 53, 64, 65},
-    State.GSSAPI_FAILED: {51, 53, 64, 65},
-    State.OTHER_SENT: {51, 52, 53, 60},
-}
-#: What a server may say besides while gssapi-with-mic is the method.
-GSSAPI_NUMBERS = {61, 64, 65}
-REPLY_TO: dict[bytes, Message] = {
-    b"publickey": PublicKeyOk(KEY.sshType(), KEY.blob()),
-    b"password": expired(),
-    b"keyboard-interactive": questions(b"?"),
-    b"gssapi-with-mic": GSSResponse(KRB5_DER),
-}
-
-
-class OtherClient(Client):
-    """
-    Has a method of its own.
-    """
-
-    def auth_other(self) -> bool:
-        self.askForAuth(b"other", b"")
-        return True
-
-    def ssh_USERAUTH_PK_OK_other(self, packet: bytes) -> None:
-        self.told.append(packet)
-
-
-def none_sent(client: Client) -> None:
-    pass
-
-
-def choosing(client: Client) -> None:
-    client._passwords = iter([Deferred()])
-    client.receive(failure(b"password"))
-
-
-def key_offered(client: Client) -> None:
-    client._keys = iter([KEY])
-    client.receive(failure(b"publickey"))
-
-
-def signing(client: Client) -> None:
-    client.getPrivateKey = lambda: Deferred()  # type: ignore[method-assign]
-    key_offered(client)
-    client.receive(REPLY_TO[b"publickey"])
-
-
-def signature_sent(client: Client) -> None:
-    key_offered(client)
-    client.receive(REPLY_TO[b"publickey"])
-
-
-def password_sent(client: Client) -> None:
-    client._passwords = iter([b"pw", Deferred()])
-    client.receive(failure(b"password"))
-
-
-def changing(client: Client) -> None:
-    password_sent(client)
-    client.receive(expired())
-
-
-def interactive_sent(client: Client) -> None:
-    client._answers = iter([Deferred()])
-    client.receive(failure(b"keyboard-interactive"))
-
-
-def answering(client: Client) -> None:
-    interactive_sent(client)
-    client.receive(questions(b"?"))
-
-
-def gssapi_sent(client: Client, *tokens: Any) -> None:
-    context = ScriptedContext(tokens)
-    client.getGSSAPIContext = lambda: context  # type: ignore[method-assign]
-    client.receive(failure(b"gssapi-with-mic"))
-
-
-def stepping(client: Client) -> None:
-    gssapi_sent(client, Deferred())
-    client.receive(GSSResponse(KRB5_DER))
-
-
-def token_sent(client: Client) -> None:
-    gssapi_sent(client, b"token", Deferred())
-    client.receive(GSSResponse(KRB5_DER))
-
-
-def mic_sent(client: Client) -> None:
-    gssapi_sent(client, LAST)
-    client.receive(GSSResponse(KRB5_DER))
-
-
-def gssapi_failed(client: Client) -> None:
-    token_sent(client)
-    client.receive(GSSStatus(0, 0, b"", b""))
-
-
-def other_sent(client: Client) -> None:
-    client.receive(failure(b"other"))
-
-
-#: How a login comes into each state.
-WAYS: dict[State, Callable[[Client], None]] = {
-    State.CHOOSING: choosing,
-    State.NONE_SENT: none_sent,
-    State.KEY_OFFERED: key_offered,
-    State.SIGNING: signing,
-    State.SIGNATURE_SENT: signature_sent,
-    State.PASSWORD_SENT: password_sent,
-    State.CHANGING: changing,
-    State.INTERACTIVE_SENT: interactive_sent,
-    State.ANSWERING: answering,
-    State.GSSAPI_SENT: gssapi_sent,
-    State.STEPPING: stepping,
-    State.TOKEN_SENT: token_sent,
-    State.MIC_SENT: mic_sent,
-    State.GSSAPI_FAILED: gssapi_failed,
-    State.OTHER_SENT: other_sent,
-}
 
 
 class TableTests(LoginTestCase):
     """
-    Every number from 50 to 127 in every state.
+    Every number in every state.
     """
 
     def in_state(self, state: State) -> Client:
         client = OtherClient(allowTrivialAuth=True)
         self.start(client)
-        WAYS[state](client)
-        self.assertIs(client._conversation.state, state)
+        in_state(client, state)
         return client
 
-    def payload(self, client: Client, number: int) -> bytes:
-        """
-        What the message would hold, were it legal.
-        """
-        asked = client._conversation.asked_for or b""
-        messages = {
-            51: failure(b"hostbased"),
-            52: SUCCESS,
-            53: banner(b"hello"),
-            60: REPLY_TO.get(asked, MethodReply(b"")),
-            61: GSSToken(b"token"),
-            64: GSSStatus(0, 0, b"", b""),
-            65: GSSErrorToken(b"token"),
-        }
-        return messages[number].build() if number in messages else b""
-
     def numbers_of_method(self, state: State) -> set[int]:
-        """
-        The numbers beyond 60 that mean something to the method of C{state}.
-        """
-        asked = self.in_state(state)._conversation.asked_for
-        return GSSAPI_NUMBERS if asked == b"gssapi-with-mic" else set()
+        return numbers_of_method(self.in_state(state))
 
     def test_every_way_is_known(self) -> None:
         """
@@ -236,7 +75,7 @@ class TableTests(LoginTestCase):
         for state, numbers in LEGAL.items():
             for number in numbers:
                 client = self.in_state(state)
-                client.packetReceived(number, self.payload(client, number))
+                client.packetReceived(number, payload(client, number))
                 where = (state, number)
                 self.assertEqual(client.transport.unimplemented, 0, where)
                 self.assertNotIn(2, dict(client.transport.disconnects), where)
@@ -249,7 +88,7 @@ class TableTests(LoginTestCase):
         for state, legal in LEGAL.items():
             for number in ({51, 52, 60} | self.numbers_of_method(state)) - legal:
                 client = self.in_state(state)
-                client.packetReceived(number, self.payload(client, number))
+                client.packetReceived(number, payload(client, number))
                 self.assert_failed(client, UnexpectedMessage, code=2)
                 self.assertEqual(self.error.state, state.value, (state, number))
                 ((_, said),) = client.transport.disconnects
@@ -273,13 +112,52 @@ class TableTests(LoginTestCase):
             self.assertEqual(len(client.transport.packets), sent)
             self.assertEqual(self.ends, [])
 
-    def test_connection_protocol(self) -> None:
+    def test_malformed(self) -> None:
         """
-        Messages of the connection protocol are illegal before the login is
-        complete (RFC 4252, section 6).
+        A legal message that is cut short anywhere, or goes on after its end, is
+        a protocol error like an illegal one, and nothing of it counts.
+        """
+        for state, legal in LEGAL.items():
+            # Message 60 of a method that is not known may hold anything.
+            for number in legal - ({60} if state is State.OTHER_SENT else set()):
+                whole = payload(self.in_state(state), number)
+                for broken in malformed(number, whole):
+                    client = self.in_state(state)
+                    client.packetReceived(number, broken)
+                    self.assert_failed(client, MalformedMessage, code=2)
+                    self.assertEqual(client.report.banners, ())
+
+    def test_illegal_whatever_it_holds(self) -> None:
+        """
+        What has no place is refused for that, not for what it holds.
+        """
+        for state, legal in LEGAL.items():
+            for number in {51, 52, 60} - legal:
+                for content in (b"\x00", b"\xff" * 4, b"\x00" * 300):
+                    client = self.in_state(state)
+                    client.packetReceived(number, content)
+                    self.assert_failed(client, UnexpectedMessage, code=2)
+
+    def test_no_message_of_a_service(self) -> None:
+        """
+        Numbers below 50 never come to a service; were they to, they would mean
+        nothing.
         """
         for state in LEGAL:
-            for number in range(80, 128):
+            client = self.in_state(state)
+            for number in range(50):
+                client.packetReceived(number, b"\x00" * 16)
+                self.assertIs(client._conversation.state, state)
+            self.assertEqual(client.transport.unimplemented, 50)
+            self.assertEqual(self.ends, [])
+
+    def test_connection_protocol(self) -> None:
+        """
+        Messages of the connection protocol, and the numbers beyond, are illegal
+        before the login is complete (RFC 4252, section 6).
+        """
+        for state in LEGAL:
+            for number in range(80, 256):
                 client = self.in_state(state)
                 client.packetReceived(number, b"")
                 self.assert_failed(client, UnexpectedMessage, code=2)
@@ -295,8 +173,8 @@ class TableTests(LoginTestCase):
             client.receive(last)
             transport = client.transport
             before = (list(transport.services), list(transport.disconnects))
-            for number in range(50, 128):
-                client.packetReceived(number, self.payload(client, number))
+            for number in range(256):
+                client.packetReceived(number, payload(client, number))
             after = (transport.services, transport.disconnects)
             self.assertEqual(after, before)
             self.assertEqual(len(transport.packets), 1)
@@ -312,6 +190,20 @@ class TableTests(LoginTestCase):
             if row
         }
         self.assertEqual(table, LEGAL)
+
+
+def malformed(number: int, whole: bytes) -> Iterator[bytes]:
+    """
+    What a message could hold that is not right.
+    """
+    yield from (whole[:size] for size in range(len(whole)))
+    yield whole + b"\x00\x00"
+    if whole and number != 64:
+        # Most begin with the length of a string.
+        yield b"\xff\xff\xff\xff" + whole[4:]
+    if number != 53:
+        # The one byte that a banner may have besides: see L{Banner}.
+        yield whole + b"\x00"
 
 
 class StepTests(LoginTestCase):
