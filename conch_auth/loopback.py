@@ -10,7 +10,9 @@ the test moves the bytes and the clock::
     login = server.log_in(MyClient(b"alice", SSHConnection()))
 
 C{docs/testing.rst} shows how tests are written with it.  What no honest server
-does, L{conch_auth.scripted} has.  It is made to be logged in to by its owner's tests.  It is no server for others.
+does, L{conch_auth.scripted} has.
+
+It is made to be logged in to by its owner's tests.  It is no server for others.
 """
 
 from __future__ import annotations
