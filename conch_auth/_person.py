@@ -10,8 +10,10 @@ name.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from conch_auth._progress import Progress
 from conch_auth._terminal import NoTerminal, Terminal
 from conch_auth.callbacks import SSHClient
 from conch_auth.certificates import HostKeyOffer
@@ -25,13 +27,18 @@ class Asker:
 
     @param open_terminal: opens it, or raises L{NoTerminal}.
     @param tell: tells the person something on the standard error.
+    @param progress: shows what is waited for, but not beside a question.
     """
 
     def __init__(
-        self, open_terminal: Callable[[], Terminal], tell: Callable[[str], object]
+        self,
+        open_terminal: Callable[[], Terminal],
+        tell: Callable[[str], object],
+        progress: Progress | None = None,
     ) -> None:
         self._open_terminal = open_terminal
         self._tell = tell
+        self._progress = progress
         self._terminal: Terminal | None = None
         self._told = False
 
@@ -40,7 +47,11 @@ class Asker:
         @return: the answer; C{None} where there is nobody to give one.
         """
         terminal = self._opened()
-        return None if terminal is None else await terminal.ask(prompt, echo)
+        if terminal is None:
+            return None
+        progress = self._progress
+        with nullcontext() if progress is None else progress.question():
+            return await terminal.ask(prompt, echo)
 
     async def ask_passphrase(self, path: str, number: int) -> bytes | None:
         """
@@ -59,7 +70,16 @@ class Asker:
     def show(self, text: str) -> None:
         terminal = self._opened()
         if terminal is not None:
+            if self._progress is not None:
+                self._progress.hide()
             terminal.show(text)
+
+    def touch_awaited(self) -> None:
+        """
+        Somebody is to touch a security key.
+        """
+        if self._progress is not None:
+            self._progress.touch = True
 
     def close(self) -> None:
         if self._terminal is not None:
@@ -83,6 +103,7 @@ class Person(SSHClient):
     @param host: the host, as the person has named it.
     @param show: shows a banner, or that a touch is waited for.
     @param trusts: asked about the key of an unknown host; C{None} trusts none.
+    @param connected: told the connection when it is made.
     """
 
     _connection: Any = None
@@ -93,7 +114,9 @@ class Person(SSHClient):
         host: str,
         show: Callable[[str], object],
         trusts: Callable[[HostKeyOffer], Awaitable[bool]] | None = None,
+        connected: Callable[[Any], object] = lambda _connection: None,
     ) -> None:
+        self._connected = connected
         self._asker = asker
         self._host = host
         self._origin = printable(host)
@@ -103,6 +126,7 @@ class Person(SSHClient):
 
     def connection_made(self, conn: Any) -> None:
         self._connection = conn
+        self._connected(conn)
 
     async def validate_host_public_key(
         self, host: str, addr: str, port: int, key: Any
@@ -119,6 +143,7 @@ class Person(SSHClient):
         self._show(printable(msg, lines=True))
 
     def touch_requested(self, key: Any) -> None:
+        self._asker.touch_awaited()
         self._show(f"Touch your security key ({printable(key.source)}).\n")
 
     async def password_auth_requested(self) -> Any:

@@ -8,13 +8,13 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
-from conch_auth._login_command import configuration, memory
 from conch_auth._options import Options, completed, host_name
 from conch_auth._person import Asker, Person
 from conch_auth._planning import plan_login
 from conch_auth._running import WrongUsage, show, tell
 from conch_auth._status import Status
 from conch_auth._terminal import Terminal
+from conch_auth._terminal_login import configuration, memory
 from conch_auth.callbacks import SSHClient
 from conch_auth.display import printable
 

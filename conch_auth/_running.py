@@ -84,7 +84,7 @@ class _Run:
         for number in signals:
             signal.signal(number, self._signalled)
         self._task = Deferred.fromCoroutine(self._work(self._reactor))
-        self._task.addErrback(explain).addCallback(self._finish)
+        self._task.addErrback(tell_why).addCallback(self._finish)
 
     def _signalled(self, number: int, _frame: object) -> None:
         status = SIGNALLED + number
@@ -100,35 +100,31 @@ class _Run:
         self._reactor.callLater(0, self._reactor.stop)
 
 
-def explain(failure: Failure) -> int:
+def tell_why(failure: Failure) -> int:
     """
     Tell why the work ended with an error.
 
     @return: the exit status.
     """
     error = failure.value
+    assert error is not None
     if isinstance(error, CancelledError | errors.AuthenticationCancelled):
-        return Status.NOT_AUTHENTICATED
-    if isinstance(error, errors.AuthenticationFailed):
+        # A person who has stopped it need not be told so.
+        pass
+    elif isinstance(error, errors.AuthenticationFailed):
         show(f"{error}\n")
-        return Status.NOT_AUTHENTICATED
-    if isinstance(error, errors.HostKeyNotVerifiable):
-        _explain_host_key(error)
-        return Status.HOST_KEY_NOT_VERIFIED
-    if isinstance(error, WrongUsage | errors.KeyUnusable | errors.ConfigUnreadable):
+    elif isinstance(error, errors.HostKeyNotVerifiable):
+        _tell_of_host_key(error)
+    elif isinstance(error, WrongUsage | errors.LoginError | errors.KeyUnusable):
         tell(str(error))
-        return Status.USAGE
-    if isinstance(error, errors.LoginError):
-        tell(str(error))
-        return _status_of(error)
-    if isinstance(error, CommandFailed | OSError):
+    elif isinstance(error, CommandFailed | OSError):
         tell(printable(str(error)))
-        return Status.NOT_CONNECTED
-    tell(f"an error of this program: {printable(failure.getErrorMessage())}")
-    return Status.NOT_CONNECTED
+    else:
+        tell(f"an error of this program: {printable(failure.getErrorMessage())}")
+    return status_of(error)
 
 
-def _explain_host_key(error: errors.HostKeyNotVerifiable) -> None:
+def _tell_of_host_key(error: errors.HostKeyNotVerifiable) -> None:
     tell(str(error))
     if isinstance(error, errors.HostKeyUnknown):
         tell(
@@ -139,13 +135,25 @@ def _explain_host_key(error: errors.HostKeyNotVerifiable) -> None:
         )
 
 
-def _status_of(error: errors.LoginError) -> Status:
+def status_of(error: BaseException) -> Status:
+    """
+    The exit status that an error means.
+    """
+    if isinstance(error, CancelledError | errors.AuthenticationFailed):
+        return Status.NOT_AUTHENTICATED
+    if isinstance(error, errors.HostKeyNotVerifiable):
+        return Status.HOST_KEY_NOT_VERIFIED
+    if isinstance(error, WrongUsage | errors.KeyUnusable | errors.ConfigUnreadable):
+        return Status.USAGE
+    if isinstance(error, errors.ServerDisconnected) and _refused_something(error):
+        return Status.NOT_AUTHENTICATED
+    return Status.NOT_CONNECTED
+
+
+def _refused_something(error: errors.ServerDisconnected) -> bool:
     """
     A server that disconnects after it has refused something, as for too many
     tries, has not let the user in.
     """
     attempts = error.report.attempts if error.report is not None else ()
-    refused = any(a.outcome == "refused" and a.method != "none" for a in attempts)
-    if isinstance(error, errors.ServerDisconnected) and refused:
-        return Status.NOT_AUTHENTICATED
-    return Status.NOT_CONNECTED
+    return any(a.outcome == "refused" and a.method != "none" for a in attempts)

@@ -146,17 +146,24 @@ def start_on_terminal(*arguments: str, shell: str = "", **variables: str) -> OnT
     @param shell: run this in a shell with job control, where it is C{"$@"}.
     @param variables: of its environment.
     """
-    from twisted.internet import reactor
-
-    running = OnTerminal()
     command = [sys.executable, "-m", "conch_auth", *arguments]
     if shell:
         command = ["/bin/sh", "-mc", shell, "sh", *command]
+    return spawn_on_terminal(command, {**environment(), **variables})
+
+
+def spawn_on_terminal(command: list[str], environment: dict[str, str]) -> OnTerminal:
+    """
+    Start any program on a terminal.
+    """
+    from twisted.internet import reactor
+
+    running = OnTerminal()
     reactor.spawnProcess(  # type: ignore[attr-defined]
         running,
         command[0],
         command,
-        env={**environment(), **variables},
+        env=environment,
         usePTY=(running.keyboard, running.inside, os.ttyname(running.inside)),
     )
     return running

@@ -35,16 +35,17 @@ DRAWING = {
         _ssh_program ssh_config _keysign
     """,
     "doors": """
-        callbacks _terminal _person _options _credentials _host_credentials
+        callbacks _terminal _options _credentials _host_credentials
         _client_auth _trust
         _question _kex _extensions _greeting _ending _orderly transport
         _connection endpoints command_endpoint _planning
         _loopback_link _loopback_wire _loopback_server
         _loopback_auth _loopback_session loopback
         _script _scripted_transport _scripted_server scripted
-        _status _command _running _host_question _login_command
-        _plan_command _demo
-        cli __main__ __init__
+        _status _command _running
+        _screen _spinner _progress _person _host_question _terminal_login
+        _login_command _plan_command _demo
+        _completion _arguments cli __main__ __init__
     """,
 }
 ORDER = [module for storey in DRAWING.values() for module in storey.split()]

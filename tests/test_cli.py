@@ -17,8 +17,10 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from conch_auth import _running, cli, errors
+from conch_auth import _running, errors
+from conch_auth._arguments import parse
 from conch_auth._command import CommandFailed
+from conch_auth._status import Status
 from conch_auth.loopback import LoopbackServer, Result, generate_key
 from conch_auth.report import Attempt, AuthReport
 from tests.cli_process import LoginCase, start, start_on_terminal
@@ -26,7 +28,7 @@ from tests.cli_process import LoginCase, start, start_on_terminal
 
 class ParseTests(SynchronousTestCase):
     """
-    L{cli.parse}.
+    L{parse}.
     """
 
     def refused(self, *argv: str) -> str:
@@ -35,8 +37,8 @@ class ParseTests(SynchronousTestCase):
         """
         told = io.StringIO()
         with contextlib.redirect_stderr(told):
-            error = self.assertRaises(SystemExit, cli.parse, argv)
-        self.assertEqual(error.code, cli.Status.USAGE)
+            error = self.assertRaises(SystemExit, parse, argv)
+        self.assertEqual(error.code, Status.USAGE)
         return told.getvalue().splitlines()[-1]
 
     def test_destination(self) -> None:
@@ -49,15 +51,15 @@ class ParseTests(SynchronousTestCase):
             ("example.org", None, "example.org"),
             ("alice@[::1]", "alice", "::1"),
         ):
-            arguments = cli.parse(["login", given])
+            arguments = parse(["login", given])
             self.assertEqual((arguments.user, arguments.host), (user, host))
 
     def test_command(self) -> None:
         """
         What follows -- is the command, options of its own included.
         """
-        arguments = cli.parse(["login", "-p", "2222", "host", "--", "ls", "-l", "--"])
-        self.assertEqual(arguments.command, "ls -l --")
+        arguments = parse(["login", "-p", "2222", "host", "--", "ls", "-l", "--"])
+        self.assertEqual(arguments.remote_command, "ls -l --")
         self.assertEqual(arguments.port, 2222)
 
     def test_command_without_dashes(self) -> None:
@@ -93,7 +95,8 @@ class ParseTests(SynchronousTestCase):
         """
         Without a host, or without a subcommand, there is nothing to do.
         """
-        self.assertIn("demo, login or plan", self.refused("--", "ls"))
+        commands = "demo, login, plan or completion"
+        self.assertIn(commands, self.refused("--", "ls"))
         self.assertIn("required", self.refused("login"))
         self.assertIn("no host", self.refused("login", "alice@"))
 
@@ -104,15 +107,15 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("COMMAND", self.refused("demo", "--", "ls"))
 
 
-class ExplainTests(SynchronousTestCase):
+class WhyTests(SynchronousTestCase):
     """
-    L{_running.explain}: an error to an exit status, and to what is said.
+    L{_running.tell_why}: an error to an exit status, and to what is said.
     """
 
     def explained(self, error: Exception) -> tuple[int, str]:
         told: list[str] = []
         self.patch(_running, "show", lambda text, number=2: told.append(text))
-        return _running.explain(Failure(error)), "".join(told)
+        return _running.tell_why(Failure(error)), "".join(told)
 
     def test_statuses(self) -> None:
         """
