@@ -72,6 +72,15 @@ class Credentials:
             password = password()
         return await as_deferred(lambda: password)
 
+    def close(self) -> None:
+        """
+        Keep no secret.
+        """
+        self.password = None
+        self.wallet.close()
+        if self.host is not None:
+            self.host.close()
+
 
 def kept_for(
     client: SSHClient, has_password: bool, methods: Sequence[bytes]
@@ -342,9 +351,7 @@ class ClientUserAuth(SSHUserAuthClient):
 
     def serviceStopped(self) -> None:
         super().serviceStopped()
-        self._credentials.wallet.close()
-        if self._credentials.host is not None:
-            self._credentials.host.close()
+        self._credentials.close()
 
     def signData(self, publicKey: ISigner, signData: bytes) -> Any:
         assert self.signatureAlgorithm is not None

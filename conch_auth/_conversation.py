@@ -21,6 +21,7 @@ from conch_auth import _captions, _reasons, names
 from conch_auth._awaiting import as_deferred
 from conch_auth._causes import MaybeCause
 from conch_auth._deadlines import Deadlines
+from conch_auth._frames import drop_frames
 from conch_auth._gss_messages import GSSRequest
 from conch_auth._message import Continuation
 from conch_auth._states import (
@@ -443,6 +444,9 @@ class Conversation:
         for waiter in waiters:
             if not waiter.called:
                 waiter.callback(result)
+        if isinstance(result, failure.Failure):
+            # A coroutine that waited has raised it.
+            drop_frames(result)
 
 
 def _raised_in(reason: object) -> BaseException | None:

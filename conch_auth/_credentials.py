@@ -164,10 +164,11 @@ class Wallet:
 
     def close(self) -> None:
         """
-        Keep no decrypted key and no connection to the agent.
+        Keep no decrypted key, no passphrase and no connection to the agent.
         """
+        self._options = self._options.without_secrets()
         for loaded in self._loaded:
-            loaded.forget()
+            loaded.close()
         agent, self._agent = self._agent, None
         if agent is not None:
             agent.close()

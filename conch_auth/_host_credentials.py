@@ -76,7 +76,8 @@ class HostWallet:
 
     def close(self) -> None:
         """
-        Keep no decrypted key.
+        Keep no decrypted key and no passphrase.
         """
+        self._options = self._options.without_secrets()
         if self._keys is not None:
-            self._keys.forget()
+            self._keys.close()

@@ -62,6 +62,12 @@ class Options:
     client_host: str | None = None
     client_username: str | None = None
 
+    def without_secrets(self) -> Options:
+        """
+        The same, when nothing is to be proved or decrypted any more.
+        """
+        return replace(self, password=None, passphrase=None)
+
     @property
     def methods(self) -> tuple[bytes, ...]:
         """

@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from zope.interface import implementer
 
 from conch_auth._awaiting import as_deferred
+from conch_auth._frames import drop_frames
 from conch_auth._keyfiles import PrivateKeyText
 from conch_auth.algorithms import signature_algorithms
 from conch_auth.certificates import (
@@ -102,7 +103,7 @@ class EncryptedKey:
         decrypted: Deferred[Key] = self._turn.run(
             lambda: Deferred.fromCoroutine(self._decrypt())
         )
-        return decrypted
+        return decrypted.addErrback(drop_frames)
 
     def problem(self) -> KeyUnusable | None:
         """
@@ -117,6 +118,12 @@ class EncryptedKey:
         Drop the decrypted key.
         """
         self._key = None
+
+    def forget_passphrases(self) -> None:
+        """
+        Drop what could decrypt it again.
+        """
+        self._passphrases.forget()
 
     async def _decrypt(self) -> Key:
         if self._key is None:
@@ -232,6 +239,12 @@ class Passphrases:
             self._given = lambda _path: passphrase
             if isinstance(passphrase, str | bytes):
                 self.constant = _as_bytes(passphrase)
+
+    def forget(self) -> None:
+        """
+        From now on there is none.
+        """
+        self.constant = self._given = self._ask = None
 
     @property
     def may_ask(self) -> bool:

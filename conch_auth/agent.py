@@ -26,6 +26,7 @@ from conch_auth import _agent_messages
 from conch_auth._agent_connection import AgentConnection
 from conch_auth._agent_constraints import Constraints, Destination, Hop
 from conch_auth._agent_messages import SESSION_BIND, Request
+from conch_auth._frames import drop_frames
 from conch_auth.algorithms import signature_algorithms
 from conch_auth.certificates import (
     certificate_algorithm,
@@ -183,7 +184,9 @@ class SSHAgentClient(AgentConnection):
             it knows nothing of destinations.  The key was not added then.
         """
         limits = Constraints(lifetime, confirm, destinations)
-        return Deferred.fromCoroutine(self._add(key, comment, certificate, limits))
+        return Deferred.fromCoroutine(
+            self._add(key, comment, certificate, limits)
+        ).addErrback(drop_frames)
 
     async def _add(
         self,
@@ -245,7 +248,7 @@ class SSHAgentClient(AgentConnection):
         request = maybeDeferred(_agent_messages.add_smartcard, provider, pin, limits)
         return request.addCallback(
             lambda card: Deferred.fromCoroutine(self._constrained(card, limits))
-        )
+        ).addErrback(drop_frames)
 
     def removeSmartcard(self, provider: str, pin: str | bytes = b"") -> Deferred[None]:
         """

@@ -28,6 +28,7 @@ from conch_auth._client_auth import ClientUserAuth, Credentials
 from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
 from conch_auth._credentials import Wallet
 from conch_auth._deadlines import Deadlines
+from conch_auth._frames import drop_frames
 from conch_auth._host_credentials import HostWallet
 from conch_auth._keysign import find_keysign
 from conch_auth._options import (
@@ -253,7 +254,7 @@ class _Opening:
 
     def run(self) -> Deferred[SSHClientConnection]:
         self._steps = Deferred.fromCoroutine(self._open())
-        return self._steps
+        return self._steps.addErrback(_drop_frames)
 
     def _expired(self, party: Party | None) -> None:
         self._late = True
@@ -273,6 +274,7 @@ class _Opening:
             raise reason from error
         finally:
             self._deadlines.stop()
+            self._options = self._options.without_secrets()
         return self._connection
 
     async def _configure(self) -> None:
@@ -395,7 +397,9 @@ class _Opening:
     def _service(self) -> ClientUserAuth:
         options = self._options
         wallet = Wallet(
-            options, self._reactor, lambda *question: auth.askPerson(*question)
+            replace(options, password=None),
+            self._reactor,
+            lambda *question: auth.askPerson(*question),
         )
         methods = options.methods
         if options.preferred_auth is None:
@@ -439,6 +443,16 @@ def _no_limit(party: Party) -> None:
     """
     Each party may take what is left of the whole.
     """
+
+
+def _drop_frames(failure: Failure) -> Failure:
+    """
+    What ends a login tells why by itself; what else may go wrong needs its
+    traceback.
+    """
+    if failure.check(LoginError, CancelledError):
+        drop_frames(failure)
+    return failure
 
 
 def _unfinished(transport: ClientTransport | None) -> str:

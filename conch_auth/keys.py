@@ -132,6 +132,14 @@ class Keys(list[ISigner | LockedKey]):
         for key in self._encrypted:
             key.forget()
 
+    def close(self) -> None:
+        """
+        Drop every key that was decrypted, and what could decrypt one again.
+        """
+        self.forget()
+        for key in self._encrypted:
+            key.forget_passphrases()
+
 
 def load_keys(
     given: Any,

@@ -10,6 +10,7 @@ from typing import Any
 
 from conch_auth._causes import MaybeCause
 from conch_auth._events import Events
+from conch_auth._frames import without_frames
 from conch_auth.display import printable, text
 from conch_auth.names import MAX_STEPS
 from conch_auth.report import (
@@ -169,7 +170,7 @@ class Recorder:
             outcome,
             reason,
             cause=cause,
-            error=_without_frames(error),
+            error=without_frames(error),
             server_methods=None if methods is None else _shown(methods),
             answers=tuple(ended.answers),
             round_trips=ended.round_trips,
@@ -291,19 +292,3 @@ class Recorder:
 
 def _shown(methods: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(printable(text(method)) for method in methods)
-
-
-def _without_frames(error: BaseException | None) -> BaseException | None:
-    """
-    C{error} without its traceback, and without those of what led to it: their
-    frames hold the passwords that were at hand.
-    """
-    seen: set[int] = set()
-    left = [error]
-    while left:
-        found = left.pop()
-        if found is not None and id(found) not in seen:
-            seen.add(id(found))
-            found.__traceback__ = None
-            left += [found.__cause__, found.__context__]
-    return error

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 
 from conch_auth import errors
 from conch_auth._wire import string
@@ -16,6 +17,7 @@ from conch_auth.messages import (
     NoneRequest,
     PasswordRequest,
 )
+from tests.planted import SecretLoggedError, Watch
 from tests.support import (
     Client,
     LoginTestCase,
@@ -101,6 +103,21 @@ class SecrecyTests(LoginTestCase):
             self.secret,
             "".join(str(event.get("log_failure")) for event in events),
         )
+
+    def test_the_log_is_watched(self) -> None:
+        """
+        While tests run, a secret in a message, in what comes with it, or in a
+        traceback fails the test in which it is logged.
+        """
+        watch = Watch()
+        for event in (
+            {"log_format": "{word}", "word": self.secret},
+            {"log_format": "hidden", "word": [self.secret.encode()]},
+            {"log_format": "x", "log_failure": Failure(ValueError(self.secret))},
+            {"log_format": "nothing"},
+        ):
+            watch(event)
+        self.assertEqual(len(self.flushLoggedErrors(SecretLoggedError)), 3)
 
     def test_not_remembered(self) -> None:
         """
