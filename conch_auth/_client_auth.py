@@ -267,7 +267,7 @@ class ClientUserAuth(SSHUserAuthClient):
         key = await keys.take() if self._mayOffer() else None
         unusable, keys.unusable = keys.unusable, []
         for problem in unusable:
-            self.keySkipped(problem.path, str(problem), problem.cause)
+            self.keySkipped(problem.path, problem.told, problem.cause)
         if key is None or wallet.is_last(key):
             # The server may hang up at the last one: this is told before.
             self._tellLeftOut()

@@ -115,7 +115,7 @@ class Wallet:
         given = self._options.client_keys != ()
         named = {key.blob() for key in own if not isinstance(key, LockedKey)}
         unreadable = [
-            Candidate(problem.path, problem=problem.problem, cause=problem.cause)
+            Candidate(problem.path, problem=problem.words, cause=problem.cause)
             for problem in self.keys.unusable
         ]
         return unreadable + [
@@ -133,7 +133,7 @@ class Wallet:
             blob,
             key.algorithms,
             given=given and blob in named,
-            problem="" if problem is None else problem.problem,
+            problem="" if problem is None else problem.words,
             cause="" if problem is None else problem.cause,
             unwanted=self._options.identities_only and blob not in named,
             item=key,

@@ -41,7 +41,7 @@ class HostWallet:
         key = await self._keys.take()
         unusable, self._keys.unusable = self._keys.unusable, []
         for problem in unusable:
-            skipped(problem.path, str(problem), problem.cause)
+            skipped(problem.path, problem.told, problem.cause)
         return key
 
     def _found(self, transport: Any) -> Keys:

@@ -129,9 +129,9 @@ class PrivateKeyText:
         if found.st_uid == os.getuid() and found.st_mode & 0o077:
             raise KeyUnusable(
                 path,
-                f"others may use this private key (mode {found.st_mode & 0o777:04o}); "
-                f"run: chmod 600 {printable(shlex.quote(path))}",
+                f"others may use this private key (mode {found.st_mode & 0o777:04o})",
                 "key-exposed",
+                f"run: chmod 600 {printable(shlex.quote(path))}",
             )
         return self
 
@@ -142,7 +142,7 @@ class PrivateKeyText:
         """
         begin = _BEGIN.search(content)
         if begin is None:
-            raise KeyUnusable(path, _what_else(content), "key-not-private")
+            raise _not_private(path, content)
         ending = b"-----END " + begin[1] + b"PRIVATE KEY-----"
         end = content.find(ending, begin.end())
         if end < 0:
@@ -177,11 +177,17 @@ class PrivateKeyText:
         except (ValueError, TypeError, InvalidTag, OverflowError):
             if self.encrypted:
                 raise PassphraseWrong(self.path, "the passphrase is wrong") from None
-            raise KeyUnusable(self.path, _DAMAGED, "key-damaged") from None
+            raise _damaged(self.path) from None
         return conch_key(private, self.path)
 
 
-_DAMAGED = "the private key is damaged; ssh-keygen -y -f FILE tells whether it is"
+def _damaged(path: str) -> KeyUnusable:
+    return KeyUnusable(
+        path,
+        "the private key is damaged",
+        "key-damaged",
+        "ssh-keygen -y -f FILE tells whether it is",
+    )
 
 
 def conch_key(private: object, path: str) -> Key:
@@ -216,7 +222,7 @@ def _header(armoured: bytes, path: str) -> tuple[bool, bytes]:
     try:
         reader = Reader(binascii.a2b_base64(armoured), "key")
         if reader.take(len(_MAGIC)) != _MAGIC:
-            raise KeyUnusable(path, _DAMAGED, "key-damaged")
+            raise _damaged(path)
         cipher = reader.string()
         reader.string()
         reader.string()
@@ -225,14 +231,14 @@ def _header(armoured: bytes, path: str) -> tuple[bool, bytes]:
         blob = reader.string()
         Reader(blob, "public key").string()
     except (ValueError, MalformedMessage):
-        raise KeyUnusable(path, _DAMAGED, "key-damaged") from None
+        raise _damaged(path) from None
     kind = key_type(blob)
     if kind.startswith(b"sk-"):
         raise KeyUnusable(
             path,
-            "it belongs to a security key, which signs through ssh-agent; "
-            f"run: ssh-add {printable(shlex.quote(path))}",
+            "it belongs to a security key, which signs through ssh-agent",
             "key-needs-agent",
+            f"run: ssh-add {printable(shlex.quote(path))}",
         )
     if kind not in _TYPES:
         named = printable(text(kind), limit=64)
@@ -240,23 +246,31 @@ def _header(armoured: bytes, path: str) -> tuple[bool, bytes]:
     return cipher != b"none", blob
 
 
-def _what_else(content: bytes) -> str:
+def _not_private(path: str, content: bytes) -> KeyUnusable:
+    """
+    The error for a file that holds something else.
+    """
+    problem, advice = _what_else(content)
+    return KeyUnusable(path, problem, "key-not-private", advice)
+
+
+def _what_else(content: bytes) -> tuple[str, str]:
     """
     What a file that holds no private key holds instead, and what to do.
     """
     start = content.lstrip()
     if not start:
-        return "it is empty"
+        return "it is empty", ""
     if _CERTIFICATE_LINE.match(start):
-        return "it holds a certificate; give the private key that goes with it"
+        return "it holds a certificate", "give the private key that goes with it"
     if _PUBLIC.search(content):
-        return (
-            "it holds a public key; give the private one, which mostly has the "
-            "same name without .pub"
+        return "it holds a public key", (
+            "give the private one, which mostly has the same name without .pub"
         )
     if start.startswith(b"PuTTY-User-Key-File-"):
-        return "it is in PuTTY's form; run: puttygen FILE -O private-openssh-new -o NEW"
-    return "it holds no private key in a known form (OpenSSH, PEM or PKCS#8)"
+        convert = "run: puttygen FILE -O private-openssh-new -o NEW"
+        return "it is in PuTTY's form", convert
+    return "it holds no private key in a known form (OpenSSH, PEM or PKCS#8)", ""
 
 
 def public_blob(content: bytes) -> bytes | None:

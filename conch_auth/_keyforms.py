@@ -56,7 +56,9 @@ def key_and_certificate(item: Any) -> tuple[Any, Any]:
         return item, None
     if len(item) != 2:
         raise KeyUnusable(
-            GIVEN_KEY, "a tuple is a key and its certificate; give several as a list"
+            GIVEN_KEY,
+            "a tuple is a key and its certificate",
+            advice="give several as a list",
         )
     return item
 
@@ -80,7 +82,7 @@ def _conch_key(given: Any) -> Key:
         return conch_key(given, GIVEN_KEY)
     if given.isPublic():
         raise KeyUnusable(
-            GIVEN_KEY, "it is a public key; give the private one", "key-not-private"
+            GIVEN_KEY, "it is a public key", "key-not-private", "give the private one"
         )
     return given
 
@@ -92,8 +94,9 @@ def _path(given: Any, words: str) -> str:
         # Whoever takes a key for its path must not find it in an error.
         raise KeyUnusable(
             words,
-            "its content was given as text, which names a file; give bytes",
+            "its content was given as text, which names a file",
             "key-missing",
+            "give bytes",
         )
     return path
 

@@ -134,8 +134,9 @@ class KeysignSigner(Signer):
         told = f"; it said: {printable(words, limit=400)}" if words else ""
         return KeyUnusable(
             self._program,
-            f"it did not sign: {printable(problem)}{told}. {_ADVICE}",
+            f"it did not sign: {printable(problem)}{told}",
             "keysign-failed",
+            _ADVICE,
         )
 
 

@@ -109,10 +109,18 @@ def of_failure(failure: object, raised_by: str, key_type: str = "") -> Reason:
     if isinstance(error, _OWN_ERRORS):
         return Reason(getattr(error, "told", str(error)), _cause_in(error, key_type))
     if isinstance(error, NotImplementedError):
-        return Reason(f"{raised_by} is not provided", "hook-missing")
+        missing = _NOT_PROVIDED.get(raised_by, "hook-missing")
+        return Reason(f"{raised_by} is not provided", missing)
     if isinstance(error, OSError):
         return Reason(f"{raised_by} failed: {printable(str(error))}", "hook-raised")
     return Reason(f"{raised_by} raised {type(error).__name__}", "hook-raised")
+
+
+#: Questions that an application need not be able to answer.
+_NOT_PROVIDED: dict[str, Cause] = {
+    "getPassword": "no-password",
+    "getGenericAnswers": "no-answers",
+}
 
 
 def _cause_in(error: BaseException, key_type: str) -> MaybeCause:

@@ -171,9 +171,9 @@ class EncryptedSigner(Signer):
         if key.blob() != self._blob:
             raise KeyUnusable(
                 self._path,
-                "the .pub file beside it belongs to another key; run: "
-                "ssh-keygen -y -f FILE > FILE.pub",
+                "the .pub file beside it belongs to another key",
                 "public-half-wrong",
+                "run: ssh-keygen -y -f FILE > FILE.pub",
             )
         return key.sign(data, algorithm)
 

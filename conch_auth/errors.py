@@ -536,20 +536,37 @@ class KeyUnusable(Exception):
 
     @ivar path: its file; C{"given key"} or C{"given certificate"} where it came
         from none.
-    @ivar problem: what is wrong and what to do, in a sentence; never what the
-        file holds.
+    @ivar problem: what is wrong, in a sentence; never what the file holds.
+    @ivar advice: what to do; may be empty.
     """
 
     cause: Cause = "key-unusable"
 
-    def __init__(self, path: str, problem: str, cause: Cause | None = None) -> None:
+    def __init__(
+        self, path: str, problem: str, cause: Cause | None = None, advice: str = ""
+    ) -> None:
         super().__init__(path, problem)
         self.path = path
         self.problem = problem
         self.cause = cause or self.cause
+        self.advice = advice
+
+    @property
+    def told(self) -> str:
+        """
+        What is wrong with which file, without advice.
+        """
+        return f"{printable(self.path)}: {self.problem}"
+
+    @property
+    def words(self) -> str:
+        """
+        What is wrong and what to do, of a file that is named already.
+        """
+        return f"{self.problem}; {self.advice}" if self.advice else self.problem
 
     def __str__(self) -> str:
-        return f"{printable(self.path)}: {self.problem}"
+        return f"{printable(self.path)}: {self.words}"
 
 
 class PassphraseWrong(KeyUnusable):

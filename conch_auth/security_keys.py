@@ -95,9 +95,10 @@ def _parsed(data: bytes, path: str) -> SecurityKey:
     if encrypted:
         raise KeyUnusable(
             path,
-            "it is encrypted; use it through ssh-agent (ssh-add FILE), or take the "
-            "passphrase off (ssh-keygen -p -f FILE)",
+            "it is encrypted",
             "key-needs-agent",
+            "use it through ssh-agent (ssh-add FILE), or take the passphrase off "
+            "(ssh-keygen -p -f FILE)",
         )
     return _from_secret(blob, Reader(secret, "key"), path)
 
@@ -224,9 +225,9 @@ class SecurityKeySigner(Signer):
         except ImportError:
             raise KeyUnusable(
                 self.source,
-                "a security key takes the fido2 library (pip install "
-                "conch_auth[fido2]), or ssh-agent (ssh-add FILE)",
+                "a security key takes the fido2 library, or ssh-agent",
                 "key-needs-agent",
+                "run: pip install conch_auth[fido2], or: ssh-add FILE",
             ) from None
         try:
             for device in self._plugged_in():
@@ -243,8 +244,9 @@ class SecurityKeySigner(Signer):
             raise KeyUnusable(self.source, problem, "security-key-refused") from None
         raise KeyUnusable(
             self.source,
-            "no device that is plugged in has this key; plug it in",
+            "no device that is plugged in has this key",
             "security-key-absent",
+            "plug it in",
         )
 
     def _plugged_in(self) -> Iterable[Any]:

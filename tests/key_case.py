@@ -78,4 +78,4 @@ class KeyTestCase(SynchronousTestCase):
         """
         Why C{given} cannot be loaded.
         """
-        return self.assertRaises(KeyUnusable, load_keys, given, **options).problem
+        return self.assertRaises(KeyUnusable, load_keys, given, **options).words

@@ -271,7 +271,7 @@ class ProgramTests(TestCase):
         signing = self.signer(steps).sign(b"data", b"ssh-ed25519")
         error = await self.assertFailure(signing, KeyUnusable)
         self.assertEqual(error.path, str(self.program))
-        return str(error.problem)
+        return str(error.words)
 
     def written(self, name: str) -> bytes:
         return (self.directory / name).read_bytes()
@@ -338,7 +338,7 @@ class ProgramTests(TestCase):
         steps = "said.write('not a valid\\x1b request\\n'); sys.exit(255)"
         problem = await self.problem(steps)
         self.assertIn("it ended with status 255", problem)
-        self.assertIn("it said: not a valid\\x1b request. ", problem)
+        self.assertIn("it said: not a valid\\x1b request", problem)
         self.assertIn("EnableSSHKeysign", problem)
         self.assertIn("signal 9", await self.problem("os.kill(os.getpid(), 9)"))
 
