@@ -467,8 +467,7 @@ def _reason(error: Exception) -> tuple[str, Cause]:
     if isinstance(error, internet_error.DNSLookupError):
         return "no address is known for this name", "no-such-host"
     if isinstance(error, internet_error.ConnectionRefusedError):
-        refused = "the connection was refused; is an SSH server running there?"
-        return refused, "connection-refused"
+        return "the connection was refused", "connection-refused"
     if isinstance(error, internet_error.TimeoutError):
         return "it did not answer", "connect-timeout"
     unreachable = getattr(error, "osError", None) in _UNREACHABLE

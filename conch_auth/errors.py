@@ -20,6 +20,7 @@ from twisted.internet.defer import CancelledError
 from twisted.python.filepath import FilePath
 
 from conch_auth._causes import Cause
+from conch_auth.diagnosis import Diagnosis, diagnose_error
 from conch_auth.display import printable, text
 from conch_auth.report import AuthReport
 
@@ -35,6 +36,28 @@ class LoginError(Exception):
 
     cause: Cause
     report: AuthReport | None = None
+
+    @property
+    def told(self) -> str:
+        """
+        What happened, in words without advice.
+        """
+        return str(self)
+
+    def diagnosis(self) -> tuple[Diagnosis, ...]:
+        """
+        Why there is no login and what to do, the most important first.
+        """
+        if self.report is not None and self.report.ending:
+            return self.report.diagnosis()
+        return (
+            diagnose_error(
+                self.cause,
+                self.told,
+                host=getattr(self, "host", ""),
+                advice=getattr(self, "advice", ""),
+            ),
+        )
 
 
 class AuthenticationFailed(LoginError):
@@ -160,15 +183,16 @@ class NotSSH(ConnectionLost):
         if not said or said.startswith(TURNED_AWAY):
             self.cause = "turned-away"
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
         # Of a web page there are many lines, and the first tells what it is.
         first = self.said.strip().partition("\n")[0]
         said = printable(first.rstrip("\r"), limit=400)
         told = f"it said: {said}" if said else "it said nothing"
-        return (
-            f"the server did not begin to speak SSH; {told}. "
-            "Check the host and the port, or try again later"
-        )
+        return f"the server did not begin to speak SSH; {told}"
+
+    def __str__(self) -> str:
+        return _with_advice(self)
 
 
 class ProtocolError(LoginError):
@@ -237,6 +261,13 @@ class NoCommonAlgorithm(ProtocolError):
         self.offered = tuple(offered)
         self.supported = tuple(supported)
 
+    @property
+    def told(self) -> str:
+        return self.problem
+
+    def __str__(self) -> str:
+        return _with_advice(self)
+
 
 def _names(algorithms: Sequence[bytes]) -> str:
     return printable(text(b", ".join(algorithms)), limit=400) or "none"
@@ -265,13 +296,17 @@ class ConfigUnreadable(LoginError):
         if advice is not None:
             self.advice = advice
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
         words = "; ".join(line for line in self.said.splitlines() if line)
         said = f"; it said: {printable(words, limit=400)}" if words else ""
         return (
             f"the ssh configuration could not be read with {printable(self.tried)}: "
-            f"{printable(self.problem)}{said}. {self.advice}"
+            f"{printable(self.problem)}{said}"
         )
+
+    def __str__(self) -> str:
+        return f"{self.told}. {self.advice}"
 
 
 class UnusableAnswer(Exception):
@@ -402,11 +437,15 @@ class ConnectFailed(LoginError, internet_error.ConnectError):
         self.problem = problem
         self.cause = cause or self.cause
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
         return (
             f"could not connect to {printable(self.host)}, port {self.port}: "
-            f"{printable(self.problem)}"
+            f"{printable(self.problem).rstrip('.')}"
         )
+
+    def __str__(self) -> str:
+        return _with_advice(self)
 
 
 class ConnectTimeout(ConnectFailed, internet_error.TimeoutError):
@@ -432,7 +471,10 @@ class HostKeyNotVerifiable(LoginError):
 
     cause: Cause = "host-key-rejected"
     problem = "the host key was not accepted"
-    advice = ""
+    advice = (
+        "Compare the fingerprint with one from the host's owner, and accept that one "
+        "only."
+    )
 
     def __init__(
         self,
@@ -452,7 +494,8 @@ class HostKeyNotVerifiable(LoginError):
         if problem is not None:
             self.problem = problem
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
         where = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
         told = (
             f"{printable(where)}: {self.problem} "
@@ -461,7 +504,10 @@ class HostKeyNotVerifiable(LoginError):
         if self.lines:
             places = ", ".join(f"{file}:{number}" for file, number in self.lines)
             told += f", decided by {printable(places)}"
-        return told + (f". {self.advice}" if self.advice else "")
+        return told
+
+    def __str__(self) -> str:
+        return f"{self.told}. {self.advice}"
 
 
 class HostKeyUnknown(HostKeyNotVerifiable, conch_error.UserRejectedKey):
@@ -528,6 +574,18 @@ class HostCertificateInvalid(HostKeyNotVerifiable, conch_error.UserRejectedKey):
 
     cause: Cause = "host-certificate-invalid"
     problem = "the host certificate is not valid"
+    advice = (
+        "The host's owner has to have a certificate issued that holds for this name "
+        "and this time; ssh-keygen -L -f FILE shows what one says."
+    )
+
+
+def _with_advice(error: LoginError) -> str:
+    """
+    What happened and what to do, where no login had begun.
+    """
+    (diagnosis,) = error.diagnosis()
+    return f"{error.told}. {diagnosis.advice}"
 
 
 class KeyUnusable(Exception):

@@ -245,9 +245,12 @@ class Recorder:
             return
         self.wait(None)
         self.end("failed", ending)
-        self._report = replace(
+        report = replace(
             self.snapshot(), succeeded=succeeded, ending=ending, cause=cause
         )
+        for first in report.diagnosis()[:1]:
+            report = replace(report, cause=first.cause)
+        self._report = report
         self._ended = True
         # The transport is not to be held by a report.
         self._facts = ServerFacts

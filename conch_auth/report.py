@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from conch_auth._advice import advice
 from conch_auth._attempt import (
     Actor,
     Attempt,
@@ -25,6 +24,7 @@ from conch_auth._attempt import (
     Step,
 )
 from conch_auth._causes import MaybeCause
+from conch_auth.diagnosis import Diagnosis, diagnose
 from conch_auth.display import printable
 
 __all__ = [
@@ -138,13 +138,18 @@ class AuthReport:
         plain["server_methods"] = list(self.server_methods)
         return {"version": DICT_VERSION, **plain, "advice": self.advice()}
 
+    def diagnosis(self) -> tuple[Diagnosis, ...]:
+        """
+        Why the login failed and what to do, the most important first; empty
+        while it runs, and after a success.
+        """
+        return diagnose(self)
+
     def advice(self) -> list[str]:
         """
-        What a person can do about it, a sentence each; empty after a success.
+        L{diagnosis} as sentences.
         """
-        if self.succeeded:
-            return []
-        return list(advice(self.user, self.attempts, self.server_methods))
+        return [str(each) for each in self.diagnosis()]
 
     def __str__(self) -> str:
         return "\n".join(_explained(self))
@@ -187,7 +192,9 @@ def _explained(report: AuthReport) -> Iterable[str]:
             yield f"  {number}. {attempt}"
     if not report.succeeded and report.server_methods:
         yield f"The server would still accept: {', '.join(report.server_methods)}."
-    advice = report.advice() if report.ending else []
-    if advice:
-        yield "What to do:"
-        yield from (f"  - {line}" for line in advice)
+    diagnosis = report.diagnosis()
+    if diagnosis:
+        yield "What is wrong, and what to do:"
+        for each in diagnosis:
+            yield f"  - {each.problem}"
+            yield f"    {each.advice}"
