@@ -254,7 +254,8 @@ class Words:
     @property
     def server_failed(self) -> str:
         return next((each.reason for each in self._attempts if each.reason), "") or (
-            "the server takes no ticket: it refused before it had seen one"
+            f"the server takes no ticket for {self.user}: it refused before it had "
+            "seen one"
         )
 
 
@@ -301,7 +302,7 @@ def _key(attempt: Attempt) -> str:
     source = printable(attempt.source) if attempt.source else ""
     if attempt.key is None:
         return source or "that was given"
-    return f"{attempt.key} from {source}" if source else str(attempt.key)
+    return f"{attempt.key} ({source})" if source else str(attempt.key)
 
 
 def capital(words: str) -> str:

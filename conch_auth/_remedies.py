@@ -156,8 +156,7 @@ _TYPED: dict[Cause, Remedy] = {
     "password-refused": Remedy(
         "The server refused {passwords}.",
         "Check the password, and the user name {user}. An account that may not log "
-        "in (locked, expired, kept out by AllowUsers or DenyUsers) looks the same "
-        "from here.",
+        "in looks the same from here.",
     ),
     "answers-refused": Remedy(
         "The server refused the answers to its questions{times}.",
@@ -365,8 +364,8 @@ _OTHERS: dict[Cause, Remedy] = {
     ),
     "gssapi-failed-on-server": Remedy(
         "{Server_failed}.",
-        "The server's administrator has to look: it needs the key of its principal "
-        "in its keytab.",
+        "Check the user name. If it is right, the server's administrator has to "
+        "look: a server needs the key of its principal in its keytab.",
     ),
     "ticket-refused": Remedy(
         "The server knows who is asking ({source}), and does not accept that for "

@@ -141,7 +141,7 @@ def _diagnoses(facts: Facts) -> Iterator[Diagnosis]:
     elif wrong:
         for cause in grave or wrong:
             yield _told(cause, facts, found[cause])
-    elif not ended:
+    elif facts.cause and not ended:
         yield from _nothing(facts, found)
 
 

@@ -584,7 +584,7 @@ def _with_advice(error: LoginError) -> str:
     """
     What happened and what to do, where no login had begun.
     """
-    (diagnosis,) = error.diagnosis()
+    diagnosis = error.diagnosis()[0]
     return f"{error.told}. {diagnosis.advice}"
 
 

@@ -508,4 +508,4 @@ class DemoTests(TestCase):
             ["alice", "bob", "erin", "carol", "dave", "frank"],
         )
         self.assertIn("dave is not logged in to 127.0.0.1", shown)
-        self.assertIn("What to do:", shown)
+        self.assertIn("What is wrong, and what to do:", shown)

@@ -348,7 +348,9 @@ class FirstMistakeTests(FirstUseCase):
         self.assertEqual(
             said,
             "conch-auth: could not connect to no-such-host.invalid, port 22: no "
-            "address is known for this name\n",
+            "address is known for this name. Check how no-such-host.invalid is spelt, "
+            "and whether the name server knows it (getent hosts "
+            "no-such-host.invalid); an address does without.\n",
         )
 
     async def test_refused(self) -> None:
@@ -358,7 +360,7 @@ class FirstMistakeTests(FirstUseCase):
         place = self.place()
         await self.server.stop()
         said = await self.said(4, *place, "127.0.0.1")
-        self.assertIn("the connection was refused; is an SSH server running", said)
+        self.assertIn("the connection was refused. The host answers, and nothing", said)
 
     async def test_not_ssh(self) -> None:
         """
@@ -371,7 +373,8 @@ class FirstMistakeTests(FirstUseCase):
         self.assertEqual(
             said,
             "conch-auth: the server did not begin to speak SSH; it said: HTTP/1.1 "
-            "400 Bad Request. Check the host and the port, or try again later\n",
+            "400 Bad Request. Check the host and the port: something else than an SSH "
+            "server answers there.\n",
         )
 
     async def test_silent(self) -> None:
@@ -401,7 +404,7 @@ class FirstMistakeTests(FirstUseCase):
         said = await self.said(1, *self.login(user="bob"))
         self.assertIn("bob is not logged in to 127.0.0.1", said)
         self.assertIn("The server would still accept: publickey.", said)
-        self.assertIn("What to do:", said)
+        self.assertIn("What is wrong, and what to do:", said)
 
     async def test_key_files(self) -> None:
         """

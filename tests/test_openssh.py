@@ -153,7 +153,7 @@ class KeyTests(OpenSSHCase):
         client = KeyClient("openssh_nobody", ED25519)
         error = await self.refused(server, client, AuthenticationFailed)
         self.assertEqual(tried(error.report), [("publickey", "refused")])
-        self.assertIn("check the user name", str(error))
+        self.assertIn("Check the user name", str(error))
 
     async def test_accepted_algorithms(self) -> None:
         """
@@ -422,7 +422,7 @@ class FactorTests(OpenSSHCase):
         self.assertEqual(tried(error.report)[0], ("publickey", "partial"))
         # None, whether the key would do, and the signature.
         self.assertEqual(error.report.round_trips, 3)
-        self.assertIn("A first factor was accepted", str(error))
+        self.assertIn("and wants another factor", str(error))
 
     async def test_alternatives(self) -> None:
         """
@@ -466,7 +466,7 @@ class FactorTests(OpenSSHCase):
         client = KeyClient(ALICE.name, ED25519)
         error = await self.refused(server, client, AuthenticationFailed)
         self.assertEqual(error.report.server_methods, ("password",))
-        self.assertIn("needs another one: password", str(error))
+        self.assertIn("and wants another factor: password", str(error))
 
 
 class BannerTests(OpenSSHCase):

@@ -602,7 +602,7 @@ class SeveralFactorsTests(LoginTestCase):
         client.receive(partial(b"publickey"))
         report = self.assert_failed(client, AuthenticationFailed)
         self.assertEqual(len(client.transport.packets), 3)
-        self.assertIn("A first factor was accepted", str(report))
+        self.assertIn("and wants another factor", str(report))
 
     def test_unused_methods_come_first(self) -> None:
         """
