@@ -8,10 +8,11 @@ import asyncio
 import inspect
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 
@@ -22,6 +23,8 @@ class Cancelled(asyncio.CancelledError, defer.CancelledError):
     """
 
 
+_log = Logger()
+_T = TypeVar("_T")
 _CANCELLED = (defer.CancelledError, asyncio.CancelledError)
 
 
@@ -40,6 +43,40 @@ def as_deferred(question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     except (Exception, asyncio.CancelledError):
         answer = defer.fail()
     return _to_come(answer).addErrback(_as_exception)
+
+
+def cancel(answer: Deferred[Any], question: str) -> None:
+    """
+    Tell whoever makes C{answer} that it is not wanted any more.  What fails
+    there is logged.
+
+    @param question: what was asked, for the log.
+    """
+    try:
+        answer.cancel()
+    except Exception:
+        _log.failure("{question} could not be cancelled", question=question)
+
+
+def until_cancelled(answer: Deferred[_T], question: str) -> Deferred[_T]:
+    """
+    C{answer}, which is not waited for once it is cancelled, whatever its maker
+    does then.  What comes of it from then on is dropped.
+    """
+    wanted = True
+
+    def drop(_: Deferred[_T]) -> None:
+        nonlocal wanted
+        wanted = False
+        cancel(answer, question)
+
+    def pass_on(result: _T | Failure) -> None:
+        if wanted:
+            waiting.callback(result)
+
+    waiting: Deferred[_T] = Deferred(drop)
+    answer.addBoth(pass_on)
+    return waiting
 
 
 def _to_come(answer: Any) -> Deferred[Any]:
@@ -131,5 +168,8 @@ def _run(
             value, error = (yield from wait(awaited)), None
         except _CANCELLED:
             value, error = None, Cancelled()
+        except GeneratorExit:
+            steps.close()
+            raise
         except BaseException as raised:
             value, error = None, raised

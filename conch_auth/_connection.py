@@ -16,12 +16,13 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from conch_auth._awaiting import as_deferred
+from conch_auth._awaiting import as_deferred, until_cancelled
 from conch_auth._client_auth import ClientUserAuth
 from conch_auth._ending import abort
 from conch_auth.callbacks import SSHClient
 from conch_auth.display import text
-from conch_auth.errors import ConnectionLost, ServerDisconnected
+from conch_auth.errors import ConnectionLost, NoAnswer, ServerDisconnected
+from conch_auth.names import ANSWER_TIMEOUT
 from conch_auth.report import AuthReport
 from conch_auth.transport import SSHClientTransport
 
@@ -165,9 +166,18 @@ class SSHClientConnection:
     async def ask(self, callback: str, *arguments: Any) -> None:
         """
         Wait for a callback that the connection cannot go on without.  It is
-        cancelled when the connection is lost.
+        cancelled when the connection is lost, and has as long as a person has for
+        an answer.
         """
-        self._asked = as_deferred(getattr(self.client, callback), *arguments)
+        asked = as_deferred(getattr(self.client, callback), *arguments)
+        self._asked = until_cancelled(asked, callback)
+        clock = None if self.transport is None else self.transport.clock
+        if not self._asked.called and clock is not None:
+            self._asked.addTimeout(
+                ANSWER_TIMEOUT,
+                clock,
+                lambda _, seconds: Failure(NoAnswer.after(callback, seconds)),
+            )
         try:
             await self._asked
         except CancelledError:

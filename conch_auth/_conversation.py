@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python import failure
 
 from conch_auth import _captions, _reasons, names
-from conch_auth._awaiting import as_deferred
+from conch_auth._awaiting import as_deferred, cancel
 from conch_auth._causes import MaybeCause
 from conch_auth._deadlines import Deadlines
 from conch_auth._frames import drop_frames
@@ -83,12 +83,8 @@ class Question:
 
     def cancel(self) -> None:
         asked, self.asked = self.asked, None
-        if asked is None:
-            return
-        try:
-            asked.cancel()
-        except Exception:
-            self._log.failure("{question} could not be cancelled", question=self.name)
+        if asked is not None:
+            cancel(asked, self.name)
 
 
 class Conversation:

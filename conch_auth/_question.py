@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from conch_auth._awaiting import as_deferred
+from conch_auth._awaiting import as_deferred, cancel
 from conch_auth.errors import NoAnswer
 
 
@@ -48,7 +48,7 @@ class Question:
         self.waited = True
         if self._over:
             # Asking may have ended the connection; an answer of old is no loss.
-            self._answer.cancel()
+            cancel(self._answer, self._name)
         elif seconds is not None:
             self._deadline = clock().callLater(seconds, self._expire, seconds)
 
@@ -58,7 +58,7 @@ class Question:
         """
         self._finish()
         if self._answer is not None:
-            self._answer.cancel()
+            cancel(self._answer, self._name)
 
     def _finish(self) -> None:
         self._over = True
@@ -72,4 +72,4 @@ class Question:
 
     def _expire(self, seconds: float) -> None:
         self.drop()
-        self._heard(Failure(NoAnswer(self._name, f"did not answer in {seconds:g} s")))
+        self._heard(Failure(NoAnswer.after(self._name, seconds)))

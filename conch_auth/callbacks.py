@@ -26,7 +26,9 @@ class SSHClient:
 
     def connection_made(self, conn: Any) -> Any:
         """
-        The connection was opened; nothing is known of the server yet.
+        The connection was opened; nothing is known of the server yet.  It is
+        waited for, as long as connecting may take; what it raises ends the
+        connection.
 
         @param conn: the L{SSHClientConnection<conch_auth.endpoints>}.
         """
@@ -84,7 +86,8 @@ class SSHClient:
 
     def auth_completed(self) -> Any:
         """
-        The login is complete, and the connection ready for use.
+        The login is complete, and the connection ready for use.  It is waited
+        for, 600 s at most; what it raises ends the connection.
         """
 
     def public_key_auth_requested(self) -> Any:

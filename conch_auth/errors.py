@@ -339,6 +339,13 @@ class NoAnswer(UnusableAnswer):
 
     cause: Cause = "person-timeout"
 
+    @classmethod
+    def after(cls, question: str, seconds: float) -> NoAnswer:
+        """
+        @param seconds: the time that it had.
+        """
+        return cls(question, f"did not answer in {seconds:g} s")
+
 
 class LimitReached(Exception):
     """

@@ -7,6 +7,8 @@ Tests for L{conch_auth._awaiting}: answers of every kind, with every reactor.
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
@@ -16,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
-from conch_auth._awaiting import Cancelled, as_deferred
+from conch_auth._awaiting import Cancelled, as_deferred, until_cancelled
 
 
 class Awaitable:
@@ -55,6 +57,26 @@ class AnswerTests(SynchronousTestCase):
         answer: Deferred[None] = Deferred()
         self.assertIs(as_deferred(lambda: answer), answer)
 
+    def test_dropped(self) -> None:
+        """
+        A coroutine that nobody holds any more is closed in order, so that what it
+        has open is closed.
+        """
+        closed: list[str] = []
+        unraisable: list[Any] = []
+
+        async def question() -> None:
+            try:
+                await Deferred()
+            finally:
+                closed.append("closed")
+
+        self.patch(sys, "unraisablehook", unraisable.append)
+        as_deferred(question)
+        gc.collect()
+        self.assertEqual(closed, ["closed"])
+        self.assertEqual(unraisable, [])
+
     def test_raising(self) -> None:
         """
         An exception is a failure.
@@ -83,6 +105,61 @@ class AnswerTests(SynchronousTestCase):
         answer: Deferred[None] = defer.fail(asyncio.CancelledError())
         failure = self.failureResultOf(as_deferred(lambda: answer), Cancelled)
         self.assertIsInstance(failure.value, Exception)
+
+
+
+class UntilCancelledTests(SynchronousTestCase):
+    """
+    An answer that is waited for only as long as it is wanted.
+    """
+
+    def setUp(self) -> None:
+        self.answer: Deferred[Any] = Deferred()
+        self.waiting = until_cancelled(self.answer, "ask")
+
+    def test_answer(self) -> None:
+        """
+        It is passed on; so is a failure.
+        """
+        self.answer.callback(5)
+        self.assertEqual(self.successResultOf(self.waiting), 5)
+        failing: Deferred[Any] = Deferred()
+        waiting = until_cancelled(failing, "ask")
+        failing.errback(ValueError())
+        self.failureResultOf(waiting, ValueError)
+
+    def test_cancelled(self) -> None:
+        """
+        Whoever makes it is told.
+        """
+        self.waiting.cancel()
+        self.failureResultOf(self.waiting, defer.CancelledError)
+        self.assertTrue(self.answer.called)
+
+    def test_cannot_be_cancelled(self) -> None:
+        """
+        What fails when it is told is logged, and not waited for; nor is one who
+        goes on, whose answer or failure is dropped.
+        """
+
+        def fail(_: Deferred[Any]) -> None:
+            raise ValueError
+
+        answer: Deferred[Any] = Deferred(fail)
+        waiting = until_cancelled(answer, "ask")
+        waiting.cancel()
+        self.failureResultOf(waiting, defer.CancelledError)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        answer.errback(ValueError())
+
+    def test_answered_when_cancelled(self) -> None:
+        """
+        One who answers all the same is not heard.
+        """
+        answer: Deferred[Any] = Deferred(lambda deferred: deferred.callback(5))
+        waiting = until_cancelled(answer, "ask")
+        waiting.cancel()
+        self.failureResultOf(waiting, defer.CancelledError)
 
 
 class DrivenTests(TestCase):
