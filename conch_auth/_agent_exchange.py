@@ -220,7 +220,9 @@ class Exchange(Protocol):
             return
         clock = self._clock()
         left = max(pending.since, self._heard) + pending.limit - clock.seconds()
-        self._deadline = clock.callLater(max(left, 0), self._expire, pending)
+        # A clock that was set back gives no more than the whole.
+        left = min(max(left, 0), pending.limit)
+        self._deadline = clock.callLater(left, self._expire, pending)
 
     def _expire(self, pending: Pending[Any]) -> None:
         said = f"it gave no answer in {pending.limit:g} s"

@@ -70,7 +70,8 @@ class Deadlines:
             self._call.cancel()
         self._call = None
         if self._counted_from is not None and self._left is not None:
-            self._left -= clock.seconds() - self._counted_from
+            # A clock that was set back gives nothing back.
+            self._left -= max(clock.seconds() - self._counted_from, 0)
         self._counted_from = None
 
     def _fire(self, party: Party | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from conch_auth._causes import MaybeCause
 from conch_auth._events import Events
 from conch_auth._frames import without_frames
+from conch_auth._stopwatch import Stopwatch
 from conch_auth.display import printable, text
 from conch_auth.names import MAX_STEPS
 from conch_auth.report import (
@@ -50,7 +51,7 @@ class Recorder:
     def __init__(
         self, user: bytes, service: bytes, seconds: Callable[[], float]
     ) -> None:
-        self._seconds = seconds
+        self._seconds = Stopwatch(seconds)
         self._started: float | None = None
         self._facts: Callable[[], ServerFacts] = ServerFacts
         self._report = AuthReport(text(user), text(service))

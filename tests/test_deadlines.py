@@ -76,6 +76,19 @@ class DeadlinesTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertEqual(self.over, [None])
 
+    def test_clock_set_back(self) -> None:
+        """
+        A clock that is set back gives nobody more than there was.
+        """
+        deadlines = self.deadlines(total=10)
+        deadlines.wait("server")
+        self.clock.rightNow -= 1000
+        deadlines.wait("agent")
+        self.clock.advance(9.9)
+        self.assertEqual(self.over, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.over, [None])
+
     def test_a_person_does_not_count(self) -> None:
         """
         The time that a person takes is not part of the whole.
