@@ -169,7 +169,8 @@ class PrivateKeyText:
         load = load_ssh_private_key if openssh else load_pem_private_key
         try:
             private = load(self.pem, passphrase)
-        except UnsupportedAlgorithm as error:
+        # The latter for a compressed point.
+        except (UnsupportedAlgorithm, NotImplementedError) as error:
             raise KeyUnusable(
                 self.path, f"it cannot be read: {printable(str(error), limit=200)}"
             ) from None

@@ -195,7 +195,7 @@ class Certificate:
                 signature_algorithm=_signature_algorithm(blob),
                 signature_valid=_is_signature_valid(certificate),
             )
-        except (ValueError, KeyError, UnsupportedAlgorithm, MalformedMessage) as error:
+        except (*_UNREADABLE, KeyError, MalformedMessage) as error:
             raise _unreadable(error) from error
 
     def certifies(self, key_blob: bytes) -> bool:
@@ -346,11 +346,15 @@ def _when(seconds: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+#: What C{cryptography} raises for a certificate; the last for a compressed point.
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, NotImplementedError)
+
+
 def _load(blob: bytes) -> SSHCertificate:
     line = key_type(blob) + b" " + base64.b64encode(blob)
     try:
         loaded = load_ssh_public_identity(line)
-    except (ValueError, UnsupportedAlgorithm, TypeError) as error:
+    except (*_UNREADABLE, TypeError) as error:
         raise _unreadable(error) from error
     if not isinstance(loaded, SSHCertificate):
         raise InvalidCertificate("it is a plain key, not a certificate")
