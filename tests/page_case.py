@@ -248,16 +248,19 @@ def _close(transport: Any) -> Any:
 class SshdPageCase(PageCase):
     """
     A page whose C{server.example.org} is an sshd where alice has an account, and
-    whose key she knows.
+    whose key she knows.  It is set as the page says of its C{sshd_config}.
 
-    @cvar config: lines of sshd_config.
+    @cvar config: more lines of sshd_config.
     """
 
     config = "UsePAM yes\n"
 
     def setUp(self) -> None:
         super().setUp()
-        self.server = self.sshd(self.config)
+        settings = [
+            block.text for block in self.blocks if block.lead.endswith("sshd_config")
+        ]
+        self.server = self.sshd("\n".join([self.config, *settings, ""]))
         self.stage.add("server.example.org", self.server.port)
         self.know("server.example.org", self.server)
 

@@ -53,9 +53,8 @@ class Realm:
             start_kdc=True,
         )
         self.ccache = self._realm.ccache
-        self._realm.addprinc(f"host/{HOST}")
-        self._realm.extract_keytab(f"host/{HOST}", self._realm.keytab)
         self._known: set[str] = set()
+        self.add_host(HOST)
 
     def stop(self) -> None:
         self._realm.stop()
@@ -93,6 +92,16 @@ class Realm:
         Nobody has a ticket any more.
         """
         Path(self.ccache).unlink(missing_ok=True)
+
+    def add_host(self, name: str) -> None:
+        """
+        Have a server with this name, which knows its key.
+        """
+        principal = f"host/{name}"
+        if principal not in self._known:
+            self._realm.addprinc(principal)
+            self._realm.extract_keytab(principal, self._realm.keytab)
+            self._known.add(principal)
 
     def add_service(self, principal: str) -> None:
         """
