@@ -39,7 +39,7 @@ DRAWING = {
         callbacks _terminal _options _credentials _host_credentials
         _client_auth _trust
         _question _kex _extensions _greeting _ending _orderly transport
-        _connection endpoints command_endpoint _planning
+        _connection endpoints command_endpoint tunnel_endpoint _planning
         _loopback_link _loopback_wire _loopback_server
         _loopback_auth _loopback_session loopback
         _script _scripted_transport _scripted_server scripted
