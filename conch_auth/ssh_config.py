@@ -186,7 +186,7 @@ def _file(config: FilePath | Sequence[FilePath] | None) -> str:
             "write one that has an Include line for each"
         )
     # A file that is called "none" is not the word.
-    return os.path.abspath(paths[0]) if paths else "none"
+    return os.path.abspath(os.path.expanduser(paths[0])) if paths else "none"
 
 
 def _check(host: str, user: str | None) -> None:

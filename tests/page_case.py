@@ -30,6 +30,7 @@ from typing import Any
 
 from twisted.internet import task
 from twisted.internet.defer import Deferred
+from twisted.internet.tcp import Connection
 from twisted.trial.unittest import TestCase
 
 from conch_auth.loopback import LoopbackServer
@@ -229,7 +230,7 @@ def _set_variable(name: str, value: str | None) -> None:
 
 def _close(transport: Any) -> Any:
     below = transport.transport
-    if below is None or not hasattr(below, "abortConnection"):
+    if not isinstance(below, Connection) or not below.connected:
         return None
     gone: Deferred[None] = Deferred()
     lost = transport.connectionLost
@@ -238,10 +239,8 @@ def _close(transport: Any) -> Any:
         lost(*reason)
         gone.callback(None)
 
-    if not below.connected:
-        return None
     transport.connectionLost = connection_lost
-    below.abortConnection()
+    below.abortConnection()  # type: ignore[attr-defined]
     return gone
 
 
@@ -251,9 +250,16 @@ class SshdPageCase(PageCase):
     whose key she knows.  It is set as the page says of its C{sshd_config}.
 
     @cvar config: more lines of sshd_config.
+    @cvar users: who else has an account.
+    @cvar authorizes: whether the server's administrator adds each key that the
+        reader makes.
+    @ivar keys: what is added besides.
     """
 
     config = "UsePAM yes\n"
+    users: tuple[User, ...] = ()
+    authorizes = True
+    keys: tuple[str, ...] = ()
 
     def setUp(self) -> None:
         super().setUp()
@@ -264,8 +270,8 @@ class SshdPageCase(PageCase):
         self.stage.add("server.example.org", self.server.port)
         self.know("server.example.org", self.server)
 
-    def sshd(self, config: str, *users: User) -> Sshd:
-        server = machine([ALICE, *users]).sshd(config)
+    def sshd(self, config: str) -> Sshd:
+        server = machine([ALICE, *self.users]).sshd(config)
         self.addCleanup(server.stop)
         return server
 
@@ -278,9 +284,7 @@ class SshdPageCase(PageCase):
                 known_hosts.write(f"{host} {key.toString('openssh').decode()}\n")
 
     async def run_block(self, block: Block) -> None:
-        """
-        The server's administrator adds each key that the reader makes.
-        """
+        made = [file.read_text().strip() for file in self.home.glob("*/*.pub")]
+        if self.authorizes:
+            self.server.authorize(ALICE.name, *self.keys, *made)
         await super().run_block(block)
-        keys = [file.read_text().strip() for file in self.home.glob(".ssh/id_*.pub")]
-        self.server.authorize(ALICE.name, *keys)

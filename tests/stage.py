@@ -38,9 +38,15 @@ class Stage:
         C{shown_port} of C{host}.
         """
         # Addresses of TEST-NET-1 (RFC 5737), which lead nowhere else.
-        new = f"192.0.2.{len(self._addresses) + 1}"
+        new = f"192.0.2.{len(self._ports) + 1}"
         address = self._addresses.setdefault(host, new)
         self._ports[address, shown_port] = port
+
+    def remove(self, host: str) -> None:
+        """
+        The name has no address any more.
+        """
+        del self._addresses[host]
 
     def _connect_tcp(self, host: str, port: int, *rest: Any, **options: Any) -> Any:
         if (host, port) in self._ports:

@@ -401,6 +401,16 @@ class ResolveTests(Case):
             self.written("Port 7\n", name)
             self.assertEqual((await resolve("host", config=name)).port, 7)
 
+    async def test_file_in_the_home_directory(self) -> None:
+        """
+        C{~} stands for the home directory, as in the path of any other file
+        that an application names.
+        """
+        self.addCleanup(os.environ.__setitem__, "HOME", os.environ["HOME"])
+        os.environ["HOME"] = str(self.folder)
+        self.written("Port 7\n", "config")
+        self.assertEqual((await resolve("host", config="~/config")).port, 7)
+
     async def test_bad_configuration(self) -> None:
         """
         What OpenSSH says of a bad configuration is in the error, in one line.

@@ -1,0 +1,316 @@
+# mypy: disallow-untyped-calls = False
+# (Most of trial has no annotations.)
+"""
+The programs of C{docs/recipes}, against the servers that they name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from conch_auth import tunnel_endpoint
+from tests.keygen import ssh_keygen
+from tests.page_case import ALICE, PageCase, SshdPageCase
+from tests.peers import missing
+from tests.peers.kdc import realm
+from tests.peers.ssh_agent import DUMMY_SECURITY_KEY, SSHAgent
+from tests.peers.sshd import User, machine
+from tests.support import new_key
+
+CAROL = User("carol", "wonderland", expired=True)
+
+
+class HostKeyTests(SshdPageCase):
+    """
+    C{docs/recipes/host-keys.rst}.
+    """
+
+    page = "recipes/host-keys"
+
+    def setUp(self) -> None:
+        """
+        One host is new, and one is known by another key.
+        """
+        super().setUp()
+        self.stage.add("new.example.org", self.server.port)
+        self.stage.add("changed.example.org", self.server.port)
+        with open(self.home / ".ssh/known_hosts", "a") as known_hosts:
+            key = new_key().public().toString("openssh").decode()
+            known_hosts.write(f"changed.example.org {key}\n")
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it; the host that was new is then known.
+        """
+        await self.run_page()
+        known = (self.home / ".ssh/known_hosts").read_text()
+        self.assertIn("new.example.org ssh-ed25519", known)
+
+
+class AgentCase(SshdPageCase):
+    """
+    A page whose reader has an agent with a key.
+    """
+
+    kind = "ed25519"
+    options: tuple[str, ...] = ()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.agent = SSHAgent(Path(self.mktemp()), self.environment())
+        self.addCleanup(self.agent.stop)
+        self.set_environment(SSH_AUTH_SOCK=self.agent.socket)
+        file = self.home / "key"
+        self.agent.run(
+            *("ssh-keygen", "-q", "-t", self.kind, "-N", "", "-f", file),
+            *("-C", "alice@laptop", *self.options),
+        )
+        self.agent.run("ssh-add", "-q", file)
+        self.keys = (Path(f"{file}.pub").read_text().strip(),)
+
+    def environment(self) -> dict[str, str]:
+        """
+        What the agent gets besides this process's.
+        """
+        return {}
+
+
+class AgentTests(AgentCase):
+    """
+    C{docs/recipes/agent.rst}.
+    """
+
+    page = "recipes/agent"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it, and the client of Conch's shape gets
+        the agent's key.
+        """
+        await self.run_page()
+        client: Any = self.names["AgentClient"](b"alice", None)
+        key = await client.getPublicKey()
+        self.assertEqual(key.sshType(), b"ssh-ed25519")
+        client.signatureAlgorithm = b"ssh-ed25519"
+        self.assertIn(b"ssh-ed25519", await client.signData(key, b"data"))
+        self.assertIsNone(await client.getPublicKey())
+
+
+class SecurityKeyTests(AgentCase):
+    """
+    C{docs/recipes/security-keys.rst}.
+    """
+
+    page = "recipes/security-keys"
+    kind = "ed25519-sk"
+    options = ("-w", str(DUMMY_SECURITY_KEY))
+
+    def environment(self) -> dict[str, str]:
+        if not DUMMY_SECURITY_KEY.exists():
+            missing("openssh-tests is not installed")
+        return {"SSH_SK_PROVIDER": str(DUMMY_SECURITY_KEY)}
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class CertificateTests(SshdPageCase):
+    """
+    C{docs/recipes/certificates.rst}.
+    """
+
+    page = "recipes/certificates"
+    # The certificates alone let her in.
+    authorizes = False
+
+    def setUp(self) -> None:
+        """
+        The server trusts an authority.
+        """
+        place = Path(tempfile.mkdtemp(prefix="authority-"))
+        self.addCleanup(shutil.rmtree, place)
+        ssh_keygen("-t", "ed25519", "-N", "", "-f", str(place / "user_ca"))
+        machine([]).write("user_ca.pub", (place / "user_ca.pub").read_bytes())
+        super().setUp()
+        shutil.copy(place / "user_ca", self.home)
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class KerberosTests(SshdPageCase):
+    """
+    C{docs/recipes/kerberos.rst}.
+    """
+
+    page = "recipes/kerberos"
+    config = "UsePAM yes\nGSSAPIAuthentication yes\nGSSAPIStrictAcceptorCheck no\n"
+
+    def setUp(self) -> None:
+        """
+        The server belongs to a realm, has another name as well, and alice has a
+        ticket that can be forwarded.
+        """
+        realm().enter(self)
+        realm().add_host("server.example.org")
+        realm().log_in(ALICE.name, "-f")
+        super().setUp()
+        self.stage.add("alias.example.org", self.server.port)
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class SeveralFactorsTests(SshdPageCase):
+    """
+    C{docs/recipes/several-factors.rst}.
+    """
+
+    page = "recipes/several-factors"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class ExpiredPasswordTests(SshdPageCase):
+    """
+    C{docs/recipes/expired-passwords.rst}.
+    """
+
+    page = "recipes/expired-passwords"
+    config = "UsePAM yes\nPasswordAuthentication no\n"
+    users = (CAROL,)
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class ManyKeysTests(PageCase):
+    """
+    C{docs/recipes/many-keys.rst}.
+    """
+
+    page = "recipes/many-keys"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class SSHConfigTests(SshdPageCase):
+    """
+    C{docs/recipes/ssh-config.rst}.
+    """
+
+    page = "recipes/ssh-config"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class JumpTests(SshdPageCase):
+    """
+    C{docs/recipes/jump.rst}.
+    """
+
+    page = "recipes/jump"
+
+    def setUp(self) -> None:
+        """
+        The gate is reached as any other host; the server, from the gate only.
+        """
+        super().setUp()
+        gate = self.sshd("UsePAM yes\n")
+        self.stage.add("gate.example.org", gate.port)
+        self.know("gate.example.org", gate)
+        self.stage.remove("server.example.org")
+        pack, port = tunnel_endpoint.packOpen_direct_tcpip, self.server.port
+        places = {("server.example.org", 22): ("127.0.0.1", port)}
+        self.patch(
+            tunnel_endpoint,
+            "packOpen_direct_tcpip",
+            lambda where, origin: pack(places[where], origin),
+        )
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class TimeoutTests(PageCase):
+    """
+    C{docs/recipes/timeouts.rst}.
+    """
+
+    page = "recipes/timeouts"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class LoggingTests(PageCase):
+    """
+    C{docs/recipes/logging.rst}.
+    """
+
+    page = "recipes/logging"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class TestingTests(PageCase):
+    """
+    C{docs/recipes/testing.rst}.
+    """
+
+    page = "recipes/testing"
+
+    async def test_programs(self) -> None:
+        """
+        The tests on the page pass.
+        """
+        await self.run_page()
+        suite = unittest.TestSuite()
+        for value in self.names.values():
+            own = getattr(value, "__module__", "") == "__main__"
+            if own and issubclass(value, SynchronousTestCase):
+                suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(value))
+        result = unittest.TestResult()
+        suite.run(result)
+        self.assertEqual(result.errors + result.failures, [])
+        self.assertEqual(result.testsRun, 6)
