@@ -313,4 +313,4 @@ class TestingTests(PageCase):
         result = unittest.TestResult()
         suite.run(result)
         self.assertEqual(result.errors + result.failures, [])
-        self.assertEqual(result.testsRun, 6)
+        self.assertEqual(result.testsRun, 5)

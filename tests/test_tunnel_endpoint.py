@@ -106,10 +106,10 @@ class TunnelTests(TestCase):
         way = tunnel_endpoint(first, "inner.example.org")
         failing = connect("inner.example.org", endpoint=way, username="alice")
         error: Any = await self.assertFailure(failing, ConnectFailed)
-        self.assertEqual(
+        self.assertIn(
+            "inner.example.org, port 22: the server between did not connect to it: "
+            "it is forbidden there (open failed)",
             str(error),
-            "could not connect to inner.example.org, port 22: the server between "
-            "did not connect to it: it is forbidden there (open failed)",
         )
         self.assertIsInstance(error.__cause__, TunnelRefused)
         await self.left(first)
