@@ -98,7 +98,7 @@ class HostQuestion:
         Where else the key is known; and the files that could not be read, in
         which the host may be known.
         """
-        unread = [f"{each}." for each in self._known.problems if each.number == 0]
+        unread = [f"{each}." for each in self._known.unread]
         named = [
             f"  {printable(line.file)}:{line.number}"
             for line in self._known.lines_with(offer.key_blob)

@@ -129,6 +129,13 @@ class KnownHosts:
         """
         return cls(*_read_lines(data, filename))
 
+    @property
+    def unread(self) -> tuple[Problem, ...]:
+        """
+        Of L{problems} the whole files.
+        """
+        return tuple(problem for problem in self.problems if not problem.number)
+
     def verdict(
         self, host: str, port: int, address: str | None, key_blob: bytes
     ) -> Verdict:
@@ -364,9 +371,17 @@ class KnownHostsPolicy:
             offer.trusted_by = _grounds(verdict)
             return True
         offered = identity(offer.key_blob)
-        raise refusal(
-            verdict, self.host, self.port, offered, _problem(verdict, offer, offered)
-        )
+        problem = _problem(verdict, offer, offered) or self._unread(verdict)
+        raise refusal(verdict, self.host, self.port, offered, problem)
+
+    def _unread(self, verdict: Verdict) -> str | None:
+        """
+        The host may be known in a file that could not be read.
+        """
+        unread = "; ".join(map(str, self.known_hosts.unread))
+        if verdict.kind is VerdictKind.UNKNOWN and unread:
+            return f"the host key is unknown, and {unread}"
+        return None
 
 
 def _grounds(verdict: Verdict) -> str:
