@@ -16,7 +16,7 @@ import shlex
 import stat
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
@@ -175,7 +175,8 @@ class PrivateKeyText:
                 self.path, f"it cannot be read: {printable(str(error), limit=200)}"
             ) from None
         # What the library says of the content is not repeated: it may be secret.
-        except (ValueError, TypeError, InvalidTag, OverflowError):
+        # It lets escape whatever it meets, InternalError and InvalidTag too.
+        except Exception:
             if self.encrypted:
                 raise PassphraseWrong(self.path, "the passphrase is wrong") from None
             raise _damaged(self.path) from None

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -195,7 +195,7 @@ class Certificate:
                 signature_algorithm=_signature_algorithm(blob),
                 signature_valid=_is_signature_valid(certificate),
             )
-        except (*_UNREADABLE, KeyError, MalformedMessage) as error:
+        except Exception as error:
             raise _unreadable(error) from error
 
     def certifies(self, key_blob: bytes) -> bool:
@@ -346,15 +346,13 @@ def _when(seconds: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-#: What C{cryptography} raises for a certificate; the last for a compressed point.
-_UNREADABLE = (ValueError, UnsupportedAlgorithm, NotImplementedError)
-
-
 def _load(blob: bytes) -> SSHCertificate:
     line = key_type(blob) + b" " + base64.b64encode(blob)
     try:
         loaded = load_ssh_public_identity(line)
-    except (*_UNREADABLE, TypeError) as error:
+    # cryptography lets escape whatever it meets: NotImplementedError for a
+    # compressed point, InternalError of OpenSSL's.
+    except Exception as error:
         raise _unreadable(error) from error
     if not isinstance(loaded, SSHCertificate):
         raise InvalidCertificate("it is a plain key, not a certificate")

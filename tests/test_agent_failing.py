@@ -21,6 +21,7 @@ from twisted.internet.endpoints import (
     connectProtocol,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -28,6 +29,7 @@ from conch_auth import connect
 from conch_auth.agent import SSHAgentClient
 from conch_auth.loopback import LoopbackServer
 from conch_auth.report import AuthReport
+from tests.census import Census
 from tests.peers.ssh_agent import SSHAgent
 
 #: More than a login asks of its agent: to bind, to list, to sign.
@@ -50,6 +52,20 @@ class Relay(Protocol):
         self._joining = connectProtocol(endpoint, Behind(self))
         self._joining.addCallbacks(self._joined, lambda failure: None)
 
+    def reply(self, data: bytes) -> None:
+        """
+        Pass on what the agent says; of the reply at which it fails, a part.
+        """
+        if self.factory.asked <= self.factory.fails_after:
+            self.transport.write(data)
+        else:
+            self.transport.write(data[: self.factory.part])
+            self.fail()
+
+    def fail(self) -> None:
+        if self.factory.dies:
+            self.transport.abortConnection()
+
     def _joined(self, behind: Behind) -> None:
         self.behind = behind
         behind.transport.write(self._early)
@@ -57,13 +73,13 @@ class Relay(Protocol):
     def dataReceived(self, data: bytes) -> None:
         # A client that awaits each reply sends one message at a time.
         self.factory.asked += 1
-        if self.factory.asked <= self.factory.fails_after:
+        if self.factory.asked <= self.factory.fails_after or self.factory.part:
             if self.behind is None:
                 self._early += data
             else:
                 self.behind.transport.write(data)
-        elif self.factory.dies:
-            self.transport.abortConnection()
+        else:
+            self.fail()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._joining.cancel()
@@ -86,7 +102,7 @@ class Behind(Protocol):
         self._gone = self._front.factory.open[-1]
 
     def dataReceived(self, data: bytes) -> None:
-        self._front.transport.write(data)
+        self._front.reply(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._gone.callback(None)
@@ -114,11 +130,19 @@ class FailingAgentTests(TestCase):
         self.place = tempfile.mkdtemp(prefix="relay-")
         self.addCleanup(shutil.rmtree, self.place)
 
-    async def login(self, fails_after: int, dies: bool) -> AuthReport:
+    async def login(self, fails_after: int, dies: bool, part: int = 0) -> AuthReport:
+        """
+        Log in with an agent that fails.
+
+        @param fails_after: how many requests it answers before.
+        @param dies: whether it closes the connection, or falls silent.
+        @param part: how many bytes of the next reply it sends before that.
+        """
         factory: Any = Factory.forProtocol(Relay)
         factory.agent, factory.open = self.agent.socket, []
         factory.asked, factory.fails_after, factory.dies = 0, fails_after, dies
-        path = os.path.join(self.place, f"{fails_after}{dies}")
+        factory.part = part
+        path = os.path.join(self.place, f"{fails_after}{dies}{part}")
         port = await UNIXServerEndpoint(reactor, path).listen(factory)
         connection = await connect(
             **self.server.options,
@@ -162,6 +186,34 @@ class FailingAgentTests(TestCase):
             accepted.append(report.attempts[-1].method)
         self.assertEqual(accepted[0], "password")
         self.assertEqual(accepted[-1], "publickey")
+
+    async def test_breaks_off(self) -> None:
+        """
+        It dies or falls silent within a reply, at every step in turn; nothing is
+        left open.
+        """
+        self.patch(SSHAgentClient, "timeout", 0.2)
+        self.patch(SSHAgentClient, "signTimeout", 0.2)
+        await self.login(0, dies=True)
+        before = await self.census()
+        for dies in (True, False):
+            accepted = []
+            for step in STEPS:
+                for part in (1, 5):
+                    report = await self.login(step, dies, part)
+                    self.assertTrue(report.succeeded)
+                    accepted.append(report.attempts[-1].method)
+            self.assertEqual(accepted[0], "password")
+            self.assertEqual(accepted[-1], "publickey")
+            del report
+        self.assertEqual(await self.census(), before)
+
+    async def census(self) -> Census:
+        """
+        Take it when nothing of a connection is under way any more.
+        """
+        await deferLater(reactor, 0)
+        return Census.take()
 
     async def test_is_not_there(self) -> None:
         """
