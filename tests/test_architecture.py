@@ -26,6 +26,7 @@ DRAWING = {
         _knownhosts_lines _knownhosts_file _verdicts _policies knownhosts
         _agent_constraints _agent_messages _keyfiles _reasons
         _memory_file memory plan
+        _svg _story _timeline _diagram_style _diagram_lanes diagram
     """,
     "conversation": """
         _awaiting _deadlines _transports _local _conversation _signers
@@ -46,6 +47,7 @@ DRAWING = {
         _status _command _running
         _screen _spinner _progress _person _host_question _terminal_login
         _login_command _plan_command _demo
+        _story_text _story_table _explain_command
         _completion _arguments cli __main__ __init__
     """,
 }
