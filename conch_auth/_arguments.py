@@ -5,6 +5,7 @@ The arguments of C{conch-auth}, and what its help says.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -13,7 +14,7 @@ from conch_auth import _completion
 from conch_auth._status import Status, described
 from conch_auth.display import printable
 
-_COMMANDS = ("demo", "login", "plan", "completion")
+_COMMANDS = ("demo", "login", "explain", "plan", "completion")
 _NO_COMMAND = f"{', '.join(_COMMANDS[:-1])} or {_COMMANDS[-1]}"
 _SERVER = "ssh's configuration counts here, too, if ssh is installed."
 
@@ -96,6 +97,30 @@ def _add_login(commands: Any) -> argparse.ArgumentParser:
     return added
 
 
+def _add_explain(commands: Any) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(
+        "explain",
+        help="log in to a server, and tell how that went, or why not",
+        usage="conch-auth explain [options] [user@]host",
+        description="Log in to a server as login does, and print the whole story: "
+        "each attempt, what the server answered, how long it took, what is wrong "
+        f"and what to do. {_SERVER}",
+        epilog=described(*Status),
+    )
+    _add_destination(added)
+    add = added.add_argument
+    add("--json", action="store_true", help="print the story as JSON")
+    add(
+        "--svg",
+        metavar="FILE",
+        type=_writable,
+        help="draw the conversation, as an SVG picture",
+    )
+    _add_common(added)
+    _add_host_key(added)
+    return added
+
+
 def _add_plan(commands: Any) -> argparse.ArgumentParser:
     added: argparse.ArgumentParser = commands.add_parser(
         "plan",
@@ -128,6 +153,7 @@ def _add_completion(commands: Any) -> argparse.ArgumentParser:
 _ADDED = {
     "demo": _add_demo,
     "login": _add_login,
+    "explain": _add_explain,
     "plan": _add_plan,
     "completion": _add_completion,
 }
@@ -204,6 +230,19 @@ def _readable(path: str) -> str:
             return path
     except (OSError, ValueError) as error:
         raise _unusable(path, error) from None
+
+
+def _writable(path: str) -> str:
+    """
+    That it cannot be written is better told before than after the login.
+    """
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(0, "it is a directory")
+        os.stat(os.path.dirname(path) or ".")
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from None
+    return path
 
 
 def _unusable(path: str, error: Exception) -> argparse.ArgumentTypeError:

@@ -113,10 +113,10 @@ def tell_why(failure: Failure) -> int:
         pass
     elif isinstance(error, errors.AuthenticationFailed):
         show(f"{error}\n")
-    elif isinstance(error, errors.HostKeyNotVerifiable):
-        _tell_of_host_key(error)
     elif isinstance(error, WrongUsage | errors.LoginError | errors.KeyUnusable):
         tell(str(error))
+        if hinted := hint(error):
+            tell(hinted)
     elif isinstance(error, CommandFailed | OSError):
         tell(printable(str(error)))
     else:
@@ -124,15 +124,19 @@ def tell_why(failure: Failure) -> int:
     return status_of(error)
 
 
-def _tell_of_host_key(error: errors.HostKeyNotVerifiable) -> None:
-    tell(str(error))
-    if isinstance(error, errors.HostKeyUnknown):
-        tell(
-            "once it is confirmed, log in with --fingerprint "
-            f"{error.fingerprint}, or name a file that holds the key with "
-            "--known-hosts. What ssh-keyscan prints confirms nothing: it asks "
-            "whoever answers on the network"
-        )
+def hint(error: BaseException) -> str:
+    """
+    What this program offers against an error, that a library does not; or
+    nothing.
+    """
+    if not isinstance(error, errors.HostKeyUnknown):
+        return ""
+    return (
+        "once it is confirmed, log in with --fingerprint "
+        f"{error.fingerprint}, or name a file that holds the key with "
+        "--known-hosts. What ssh-keyscan prints confirms nothing: it asks "
+        "whoever answers on the network"
+    )
 
 
 def status_of(error: BaseException) -> Status:

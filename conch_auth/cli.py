@@ -4,7 +4,8 @@ The command C{conch-auth}.
 What it says, and where:
 
   - The standard output has what was asked for and nothing else: the report of
-    C{login}, or the output of its COMMAND; the whole of C{demo}.
+    C{login}, or the output of its COMMAND; the story of C{explain}, whatever came
+    of the login; the whole of C{demo}.
   - The standard error has the rest: banners, reports of a login that failed,
     and messages.  A message begins with C{conch-auth: } and a small letter; it
     has a period at its end only where it is of several sentences.
@@ -41,6 +42,7 @@ Work = Callable[[Any, argparse.Namespace], Coroutine[Any, Any, int]]
 _WORK = {
     "demo": ("_demo", "run_demo"),
     "login": ("_login_command", "login"),
+    "explain": ("_explain_command", "explain"),
     "plan": ("_plan_command", "plan"),
 }
 

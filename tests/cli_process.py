@@ -65,11 +65,12 @@ class Running(ProcessProtocol):
     def processExited(self, reason: Failure) -> None:
         error: Any = reason.value
         self.exit_code = -error.signal if error.signal else error.exitCode
+
+    def processEnded(self, reason: Failure) -> None:
+        # Only now all that it has written has been read.
         if self._awaited is not None:
             awaited, self._awaited = self._awaited[1], None
             awaited.errback(AssertionError(f"it ended; its screen: {self.screen!r}"))
-
-    def processEnded(self, reason: Failure) -> None:
         self.status.callback(self.exit_code)
 
     def shows(self, text: str) -> Deferred[None]:
@@ -172,9 +173,12 @@ def spawn_on_terminal(command: list[str], environment: dict[str, str]) -> OnTerm
 class LoginCase(TestCase):
     """
     Has a server to log in to, where alice has a password.
+
+    @cvar subcommand: how to.
     """
 
     timeout = 60
+    subcommand = "login"
 
     async def setUp(self) -> None:
         from twisted.internet import reactor
@@ -197,7 +201,7 @@ class LoginCase(TestCase):
         """
         The server, and no configuration of whoever runs the tests.
         """
-        return ["login", "-F", "none", "-p", str(port or self.server.port)]
+        return [self.subcommand, "-F", "none", "-p", str(port or self.server.port)]
 
     def key_file(self, key: Any, passphrase: bytes | None = None) -> str:
         path: str = self.mktemp()

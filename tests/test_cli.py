@@ -95,7 +95,7 @@ class ParseTests(SynchronousTestCase):
         """
         Without a host, or without a subcommand, there is nothing to do.
         """
-        commands = "demo, login, plan or completion"
+        commands = "demo, login, explain, plan or completion"
         self.assertIn(commands, self.refused("--", "ls"))
         self.assertIn("required", self.refused("login"))
         self.assertIn("no host", self.refused("login", "alice@"))

@@ -151,7 +151,7 @@ class ShellTests(TestCase):
         """
         The subcommands are those of the program.
         """
-        every = ["completion", "demo", "login", "plan"]
+        every = ["completion", "demo", "explain", "login", "plan"]
         self.assertEqual(self.in_bash("conch-auth "), every)
         self.assertLessEqual(set(every), set(self.in_fish("conch-auth ")))
 
@@ -160,8 +160,8 @@ class ShellTests(TestCase):
         The options are those of the subcommand.
         """
         for find in self.in_bash, self.in_fish:
-            self.assertEqual(find("conch-auth login --fing"), ["--fingerprint"])
-            self.assertEqual(find("conch-auth plan --fing"), [])
+            self.assertEqual(find("conch-auth explain --js"), ["--json"])
+            self.assertEqual(find("conch-auth plan --js"), [])
 
     def test_hosts(self) -> None:
         """
@@ -190,11 +190,11 @@ class ShellTests(TestCase):
         """
         What is begun is completed: a subcommand, an option and a host.
         """
-        shell = await self.on_zsh("conch-auth logi\t")
-        await shell.shows("login")
-        shell.type("--fing\t")
-        await shell.shows("--fingerprint")
-        shell.type("x me@gam\t")
+        shell = await self.on_zsh("conch-auth expl\t")
+        await shell.shows("explain")
+        shell.type("--js\t")
+        await shell.shows("--json")
+        shell.type("me@gam\t")
         await shell.shows("me@gamma")
         # ^U: nothing of it is run.
         shell.type("\x15exit\n")
