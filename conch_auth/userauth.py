@@ -104,10 +104,12 @@ class SSHUserAuthClient(Packets):
     def serviceStarted(self) -> None:
         """
         Ask which methods there are.  A login that has succeeded stays as it
-        is: a transport may request the service again after a key exchange.
+        is on its connection: a transport may request the service again after a
+        key exchange.
         """
         if self._current is not None and self._current.ended:
-            if self._current.state is State.SUCCEEDED:
+            here = self._loginTransport is self.transport
+            if here and self._current.state is State.SUCCEEDED:
                 return
             self._current = None
         self.authenticatedWith = []

@@ -314,6 +314,22 @@ class AnotherConnectionTests(LoginTestCase):
             client.serviceStopped()
             self.failureResultOf(waited, errors.ConnectionLost)
 
+    def test_second_connection_after_success(self) -> None:
+        """
+        What was proved on one connection is not proved on another: the login
+        begins anew there.
+        """
+        client = Client(allowTrivialAuth=True)
+        client.serviceStarted()
+        client.receive(SUCCESS)
+        client.transport = RecordingTransport()
+        client.serviceStarted()
+        waited = client.whenAuthenticated()
+        self.assertEqual(len(client.transport.packets), 1)
+        self.assertNoResult(waited)
+        client.serviceStopped()
+        self.failureResultOf(waited, errors.ConnectionLost)
+
     def test_after_the_end(self) -> None:
         """
         On the connection that it ended on, nothing begins anew, and the report
