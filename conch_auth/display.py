@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+import textwrap
 import unicodedata
 
 #: Control, format (bidirectional overrides, zero-width), surrogate, private
@@ -63,6 +65,30 @@ def _escaped(character: str) -> str:
     if character.isascii():
         return f"\\x{ord(character):02x}"
     return character.encode("ascii", "backslashreplace").decode("ascii")
+
+
+#: Columns of a line: every terminal has 80, and some wrap at the last.
+WIDTH = 79
+_HEAD = re.compile(r" *(\d+\. |- )?")
+
+
+def wrapped(line: str) -> str:
+    """
+    A line as several of at most L{WIDTH} columns each, where its words allow.
+    What follows the first is indented as far as its text, or its item in a
+    list, is.
+    """
+    if len(line) <= WIDTH:
+        return line
+    head = _HEAD.match(line)
+    assert head is not None
+    return textwrap.fill(
+        line,
+        WIDTH,
+        subsequent_indent=" " * (head.end() or 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def fingerprint(blob: bytes) -> str:

@@ -25,7 +25,7 @@ from conch_auth._attempt import (
 )
 from conch_auth._causes import MaybeCause
 from conch_auth.diagnosis import Diagnosis, diagnose
-from conch_auth.display import printable
+from conch_auth.display import printable, wrapped
 
 __all__ = [
     "Actor",
@@ -152,7 +152,7 @@ class AuthReport:
         return [str(each) for each in self.diagnosis()]
 
     def __str__(self) -> str:
-        return "\n".join(_explained(self))
+        return "\n".join(map(wrapped, _explained(self)))
 
 
 def _fields_of(value: AuthReport | Attempt) -> dict[str, Any]:
@@ -173,6 +173,9 @@ def plain_attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _explained(report: AuthReport) -> Iterable[str]:
+    """
+    The lines of a report, however long they are.
+    """
     user, host = printable(report.user), printable(report.host or "the server")
     if report.succeeded:
         trips = "1 round trip" if report.round_trips == 1 else (

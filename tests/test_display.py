@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.conch.ssh.keys import FingerprintFormats
 from twisted.trial.unittest import SynchronousTestCase
 
-from conch_auth.display import fingerprint, printable, text
+from conch_auth.display import fingerprint, printable, text, wrapped
 from tests.support import new_key
 
 
@@ -94,3 +94,36 @@ class FingerprintTests(SynchronousTestCase):
         key = new_key()
         conchs = key.fingerprint(FingerprintFormats.SHA256_BASE64)
         self.assertEqual(fingerprint(key.blob()), "SHA256:" + conchs.rstrip("="))
+
+
+class WrappedTests(SynchronousTestCase):
+    """
+    Lines that fit a terminal.
+    """
+
+    def test_short(self) -> None:
+        """
+        A line that fits stays as it is.
+        """
+        self.assertEqual(wrapped("  two  words "), "  two  words ")
+
+    def test_long(self) -> None:
+        """
+        One that does not is broken between words, and a word is never broken:
+        it may be a fingerprint to be copied.
+        """
+        word = "x" * 100
+        self.assertEqual(
+            wrapped(f"{'a' * 40} {'b' * 40} {word} c"),
+            f"{'a' * 40}\n  {'b' * 40}\n  {word}\n  c",
+        )
+
+    def test_items(self) -> None:
+        """
+        The text of an item stays in its column.
+        """
+        long = f"{'a' * 40} {'b' * 40}"
+        for head in ("  - ", "    ", "  12. "):
+            first, second = wrapped(head + long).split("\n")
+            self.assertEqual(first, head + "a" * 40)
+            self.assertEqual(second, " " * len(head) + "b" * 40)
