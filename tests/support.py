@@ -70,6 +70,13 @@ def expired(prompt: bytes = b"New password: ") -> PasswordChangeRequest:
     return PasswordChangeRequest(prompt, b"")
 
 
+def flat(shown: object) -> str:
+    """
+    What is shown, without the breaks between its lines.
+    """
+    return " ".join(str(shown).split())
+
+
 class NextService(SSHService):
     """
     The service that follows the login.

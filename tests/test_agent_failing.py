@@ -31,6 +31,7 @@ from conch_auth.loopback import LoopbackServer
 from conch_auth.report import AuthReport
 from tests.census import Census
 from tests.peers.ssh_agent import SSHAgent
+from tests.support import flat
 
 #: More than a login asks of its agent: to bind, to list, to sign.
 STEPS = range(5)
@@ -220,7 +221,7 @@ class FailingAgentTests(TestCase):
         The socket is nobody's; the report says so.
         """
         report = await self.without(os.path.join(self.place, "nobody"))
-        self.assertIn("the agent did not take a connection", str(report))
+        self.assertIn("the agent did not take a connection", flat(report))
 
     async def without(self, path: str) -> AuthReport:
         """

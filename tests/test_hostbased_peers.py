@@ -26,7 +26,7 @@ from tests.host_certificates import AUTHORITY, certificate
 from tests.peers import missing
 from tests.peers.asyncssh_server import AsyncSSHServer, Partial, Server
 from tests.peers.sshd import Sshd, User, machine
-from tests.support import new_key
+from tests.support import flat, new_key
 from tests.transport_pair import RSA
 
 KEY, OTHER = new_key(), new_key()
@@ -490,7 +490,7 @@ IgnoreUserKnownHosts yes
         program = self.keysign("EnableSSHKeysign no\n")
         report = await self.by_keysign(server, program)
         self.assert_tried(report, "failed")
-        self.assertIn("ssh-keysign not enabled in /etc/ssh/ssh_config", str(report))
+        self.assertIn("ssh-keysign not enabled in /etc/ssh/ssh_config", flat(report))
 
     def test_keysign_not_there(self) -> None:
         """

@@ -31,6 +31,7 @@ from tests.peers.login import (
     tried,
 )
 from tests.peers.sshd import Sshd, User, machine
+from tests.support import flat
 
 PASSWORD = "Correct-horse-1"
 ALICE = User("openssh_alice", PASSWORD)
@@ -422,7 +423,7 @@ class FactorTests(OpenSSHCase):
         self.assertEqual(tried(error.report)[0], ("publickey", "partial"))
         # None, whether the key would do, and the signature.
         self.assertEqual(error.report.round_trips, 3)
-        self.assertIn("and wants another factor", str(error))
+        self.assertIn("and wants another factor", flat(error))
 
     async def test_alternatives(self) -> None:
         """
@@ -466,7 +467,7 @@ class FactorTests(OpenSSHCase):
         client = KeyClient(ALICE.name, ED25519)
         error = await self.refused(server, client, AuthenticationFailed)
         self.assertEqual(error.report.server_methods, ("password",))
-        self.assertIn("and wants another factor: password", str(error))
+        self.assertIn("and wants another factor: password", flat(error))
 
 
 class BannerTests(OpenSSHCase):

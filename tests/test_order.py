@@ -21,6 +21,7 @@ from tests.support import (
     Client,
     LoginTestCase,
     failure,
+    flat,
     new_key,
     partial,
     questions,
@@ -271,7 +272,7 @@ class PartialSuccessTests(LoginTestCase):
         client.receive(partial(b"password"))
         report = self.assert_failed(client, errors.AuthenticationFailed)
         self.assertEqual(client.asked, ["getPassword"])
-        self.assertIn("and wants another factor: password", str(report))
+        self.assertIn("and wants another factor: password", flat(report))
 
     def test_refused_before_another_factor(self) -> None:
         """
@@ -334,7 +335,7 @@ class PartialSuccessTests(LoginTestCase):
         report = self.assert_failed(client, errors.AuthenticationFailed)
         self.assertEqual(report.attempts[1].outcome, "partial")
         self.assertEqual(report.server_methods, ("password",))
-        self.assertIn("and wants another factor", str(report))
+        self.assertIn("and wants another factor", flat(report))
 
     def test_none_is_a_factor(self) -> None:
         """

@@ -44,6 +44,7 @@ from tests import keygen
 from tests.memory import MemoryCase
 from tests.peers.ssh_agent import SSHAgent
 from tests.peers.sshd import Sshd, User, machine
+from tests.support import flat
 
 ED25519 = b"ssh-ed25519"
 RSA = (b"rsa-sha2-512", b"rsa-sha2-256", b"ssh-rsa")
@@ -462,7 +463,7 @@ class ConnectTests(MemoryCase):
         self.assertEqual(self.outcomes(report).count("refused"), 6)
         (left,) = (a for a in report.attempts if a.outcome == "skipped" and a.key)
         self.assertEqual(left.key.fingerprint, fingerprint(self.right.blob()))
-        self.assertIn("it is the 7th key", str(report))
+        self.assertIn("it is the 7th key", flat(report))
 
     def test_no_limit(self) -> None:
         """
@@ -536,7 +537,7 @@ class ConnectTests(MemoryCase):
         self.server.max_tries = 100
         self.log_in(Endless)
         self.assertEqual(self.outcomes(self.error.report).count("refused"), 6)
-        told = str(self.error.report)
+        told = flat(self.error.report)
         self.assertEqual(told.count("one of them is kept for public_key_auth_"), 1)
         self.assertIn("no other key is offered", told)
 
@@ -598,7 +599,7 @@ class MemoryTests(ConnectTests):
         """
         keys = [*self.wrong[:10], self.right]
         self.log_in(client_keys=keys)
-        self.assertIn("the next connection goes on with it", str(self.error.report))
+        self.assertIn("the next connection goes on with it", flat(self.error.report))
         self.log_in(client_keys=keys)
         report = self.connection.report
         self.assertEqual(self.outcomes(report), ["refused"] * 4 + ["accepted"])
@@ -750,7 +751,7 @@ class OpenSSHTests(TestCase):
         try:
             await self.connect(**options)
         except errors.ServerDisconnected as error:
-            told = str(error)
+            told = flat(error)
             assert error.report is not None
             report = error.report
         self.assertIn("Too many authentication failures", told)

@@ -32,6 +32,7 @@ from tests.support import (
     Client,
     LoginTestCase,
     failure,
+    flat,
     new_key,
     partial,
 )
@@ -602,7 +603,7 @@ class SeveralFactorsTests(LoginTestCase):
         client.receive(partial(b"publickey"))
         report = self.assert_failed(client, AuthenticationFailed)
         self.assertEqual(len(client.transport.packets), 3)
-        self.assertIn("and wants another factor", str(report))
+        self.assertIn("and wants another factor", flat(report))
 
     def test_unused_methods_come_first(self) -> None:
         """

@@ -24,7 +24,7 @@ from tests.peers.agent_login import USER, AgentLoginCase, public_line
 from tests.peers.asyncssh_server import AsyncSSHServer, Server
 from tests.peers.login import tried
 from tests.peers.ssh_agent import DUMMY_SECURITY_KEY
-from tests.support import SUCCESS, Client, LoginTestCase, failure, new_key
+from tests.support import SUCCESS, Client, LoginTestCase, failure, flat, new_key
 
 ALGORITHMS = {
     "ed25519-sk": "sk-ssh-ed25519@openssh.com",
@@ -277,7 +277,7 @@ class OpenSSHTests(DummyKeyCase):
         self.assertEqual(
             tried(report), [("publickey", "refused"), ("publickey", "accepted")]
         )
-        self.assertIn("did not accept its signature", str(report))
+        self.assertIn("did not accept its signature", flat(report))
 
     async def test_no_touch_allowed(self) -> None:
         """

@@ -28,6 +28,7 @@ from tests.support import (
     banner,
     expired,
     failure,
+    flat,
     new_key,
     partial,
     questions,
@@ -491,7 +492,7 @@ class StoppedTests(LoginTestCase):
         client.serviceStopped()
         self.assertIsInstance(self.error, errors.ServerDisconnected)
         self.assertEqual(self.error.code, 2)
-        self.assertIn("Too many authentication failures\\x1b", str(self.error))
+        self.assertIn("Too many authentication failures\\x1b", flat(self.error))
         self.assertEqual(
             self.error.report.ending,
             "the server disconnected (code 2): Too many authentication failures\\x1b",
