@@ -105,8 +105,10 @@ class ReportTests(SynchronousTestCase):
             "The server would still accept: publickey, password.\n"
             "What is wrong, and what to do:\n"
             "  - The key ssh-ed25519 SHA256:abc is not accepted for alice.\n"
-            "    Check the user name, and that a public key of yours is in that account's\n"
-            "    authorized_keys; sshd passes over one that others may write (StrictModes).\n"
+            "    Check the user name, and that a public key of yours is in that "
+            "account's\n"
+            "    authorized_keys; sshd passes over one that others may write "
+            "(StrictModes).\n"
             "    It would also accept password.",
         )
 
