@@ -26,6 +26,13 @@ unless ``allowTrivialAuth`` is set.  USERAUTH_PK_OK must name the key and the
 algorithm that were asked about, USERAUTH_GSSAPI_RESPONSE a mechanism that was
 offered.  Messages from 60 on are read as those of the method that was asked for.
 
+Dashed is what the client sends, in full what the server says: in green
+USERAUTH_SUCCESS, in red USERAUTH_FAILURE, which leads back to the state on the
+left.  USERAUTH_BANNER changes no state, and is left out, as is the state ENDED.
+
+.. raw:: html
+   :file: states.svg
+
 """
 _HEADINGS = ("state", "what it means", "message", "next state")
 
@@ -48,7 +55,7 @@ def page() -> str:
     """
     The page in reStructuredText.
     """
-    lines = [".. list-table::", "   :header-rows: 1", ""]
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 20 30 30 20", ""]
     for row in [_HEADINGS, *_rows()]:
         first, *others = row
         lines.append(f"   * - {first}".rstrip())

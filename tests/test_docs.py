@@ -19,6 +19,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import AuthReport, SSHClientTransport
+from conch_auth._states import State
 from conch_auth.loopback import Link, generate_key
 from tests.page_case import PageCase
 from tests.pages import DOCS, blocks_of, check_commands
@@ -81,6 +82,27 @@ class StatesPageTests(SynchronousTestCase):
         """
         page = runpy.run_path(str(DOCS / "print_states.py"))["page"]()
         self.assertEqual(page, (DOCS / "states.rst").read_text())
+
+    def test_drawn_from_the_table(self) -> None:
+        """
+        The picture was drawn from what the table gives (C{draw_states.py} draws
+        it anew), and takes its colours from the page.
+        """
+        source = runpy.run_path(str(DOCS / "draw_states.py"))["source"]()
+        drawn = (DOCS / "states.svg").read_text()
+        self.assertIn(f"<!--\n{source}-->", drawn)
+        self.assertNotIn('"black"', drawn)
+
+    def test_every_state_is_drawn(self) -> None:
+        """
+        Each state is entered and left, but for the first and the last.
+        """
+        source = runpy.run_path(str(DOCS / "draw_states.py"))["source"]()
+        for state in State:
+            if state not in (State.ENDED, State.OTHER_SENT, State.CHOOSING):
+                self.assertIn(f"-> {state.name} [", source)
+            if state not in (State.ENDED, State.SUCCEEDED):
+                self.assertIn(f"  {state.name} -> ", source)
 
 
 class TestingPageTests(SynchronousTestCase):
