@@ -1,36 +1,45 @@
 # mypy: disallow-untyped-calls = False
 # (Twisted's reactor has no annotations.)
 """
-Many logins in one process, on one reactor, counted.
+Many logins over 127.0.0.1 in one process, on one reactor, counted.
 
-    python -m tests.load at-once [N]    N logins over 127.0.0.1 at the same time
-    python -m tests.load pending [N]    N logins in memory that wait for a person
+    python -m tests.load at-once [N]    N logins at the same time
+    python -m tests.load pending [N]    N logins that wait for a person
     python -m tests.load soak [N]       N logins one after the other
 
-Client and server are both in this process.  C{docs/load.rst} tells what was
-measured.
+The server is in a process of its own, so that what is counted is the client's.
+C{docs/load.rst} tells what was measured.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
-import platform
-import resource
+import subprocess
 import sys
-from collections.abc import Callable, Coroutine
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, process_time
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredQueue, gatherResults
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
 from twisted.internet.task import react
+from twisted.python.failure import Failure
 
 from conch_auth import SSHClient, connect
 from conch_auth.loopback import LoopbackServer
+from tests.benchmarks.about import about
+from tests.benchmarks.limits import raise_descriptor_limit
 
-#: What the server's accept queue and the machine's loopback can bear at once.
+ROOT = Path(__file__).parent.parent
+#: What the server's accept queue bears.
 BACKLOG = 4096
+#: How many connect, or leave, at the same time where they only have to wait.
+BATCH = 100
 
 
 def resident() -> int:
@@ -53,8 +62,8 @@ class Load(NamedTuple):
     What so many logins took.
 
     @ivar logins: how many there are at once.
-    @ivar bytes_each: memory that each occupies, client and server together.
-    @ivar descriptors_each: open ones, client and server together.
+    @ivar bytes_each: memory that each occupies.
+    @ivar descriptors_each: open ones.
     @ivar descriptors_left: open ones more than before, once all have ended.
     @ivar seconds: until all were where they should be.
     @ivar cpu: seconds of the processor, in that time.
@@ -80,34 +89,65 @@ class Waiting(SSHClient):
     """
     Is asked for a password and has none yet.
 
-    @cvar asked: the Deferreds of those who wait.
+    @cvar asked: gets the Deferred of each who waits.
     """
 
-    asked: list[Deferred[str]]
+    asked: DeferredQueue[Deferred[str]]
 
     def password_auth_requested(self) -> Deferred[str]:
-        self.asked.append(Deferred())
-        return self.asked[-1]
+        answer: Deferred[str] = Deferred()
+        self.asked.put(answer)
+        return answer
 
 
-def options(server: LoopbackServer, **more: Any) -> dict[str, Any]:
+@contextmanager
+def server() -> Iterator[dict[str, Any]]:
     """
-    The options of a login of alice's.
+    A server in another process, which lets alice in by her password.
+
+    @return: the options of C{connect} that lead there.
     """
-    known = {"username": "alice", "client_keys": None, "agent_path": None}
-    return {**known, **server.options, **more}
+    command = [sys.executable, "-m", "tests.load", "serve"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        known = {"username": "alice", "client_keys": None, "agent_path": None}
+        # That it reads no more ends it.
+        yield {**known, **said, "known_hosts": said["known_hosts"].encode()}
 
 
-def new_server() -> LoopbackServer:
-    server = LoopbackServer()
-    server.add_user("alice", password="right", factors=[["password"]])
-    return server
+async def serve(reactor: Any) -> None:
+    """
+    Be that server, until the standard input ends.
+    """
+    served = LoopbackServer()
+    served.add_user("alice", password="right", factors=[["password"]])
+    await served.listen(reactor)
+    (port,) = served._ports
+    port.socket.listen(BACKLOG)
+    known = served.options
+    print(json.dumps({**known, "known_hosts": known["known_hosts"].decode()}))
+    sys.stdout.close()
+    ended: Deferred[None] = Deferred()
+    stdin = StandardIO(_UntilTheEnd(ended))
+    await ended
+    stdin.loseConnection()
+
+
+class _UntilTheEnd(Protocol):
+    def __init__(self, ended: Deferred[None]) -> None:
+        self._ended = ended
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._ended.callback(None)
 
 
 class Meter:
     """
-    What memory, descriptors and time were before.  The first login of a process
-    opens and imports what all of them share, and goes before.
+    What memory, descriptors and time were before.
     """
 
     def __init__(self) -> None:
@@ -139,28 +179,24 @@ class Meter:
 
 async def at_once(reactor: Any, logins: int) -> Load:
     """
-    Log in over 127.0.0.1, all at the same time, and stay connected until all are.
+    Log in, all at the same time, and stay connected until all are.
 
     @return: what they took; each succeeded.
     """
-    await soak(reactor, 1)
-    meter, server = Meter(), new_server()
-    await server.listen(reactor)
-    (port,) = server._ports
-    port.socket.listen(BACKLOG)
-    # The time to connect is the machine's to give: 1000 key exchanges take some.
-    one = options(server, password="right", connect_timeout=None, login_timeout=None)
-    made = await gatherResults(
-        [connect(reactor=reactor, **one) for _ in range(logins)], consumeErrors=True
-    )
-    assert all(connection.report.succeeded for connection in made)
-    load = meter.reached(logins)
-    for connection in made:
-        connection.close()
-    await gatherResults([connection.wait_closed() for connection in made])
-    del made, connection
-    await server.stop()
-    return meter.ended(load)
+    with server() as there:
+        await _log_in(reactor, there)
+        meter = Meter()
+        # A thousand key exchanges take their time, on both sides.
+        limits = {"connect_timeout": None, "login_timeout": None}
+        one = {**there, **limits, "password": "right", "reactor": reactor}
+        made = await gatherResults([connect(**one) for _ in range(logins)])
+        assert all(connection.report.succeeded for connection in made)
+        load = meter.reached(logins)
+        for connection in made:
+            connection.close()
+        await gatherResults([connection.wait_closed() for connection in made])
+        del made, connection
+        return meter.ended(load)
 
 
 async def pending(reactor: Any, logins: int) -> Load:
@@ -169,56 +205,65 @@ async def pending(reactor: Any, logins: int) -> Load:
 
     @return: what they took while they waited; each succeeded.
     """
-    await soak(reactor, 1)
-    meter, server = Meter(), new_server()
-    endpoint = server.endpoint()
-    Waiting.asked = []
-    ends: list[Any] = []
-    for _ in range(logins):
-        connecting = connect(
-            client_factory=Waiting,
-            reactor=server.clock,
-            endpoint=endpoint,
-            **options(server),
-        )
-        connecting.addBoth(ends.append)
-        endpoint.links[-1].pump()
-    assert (len(Waiting.asked), ends) == (logins, [])
-    load = meter.reached(logins)
-    for asked, link in zip(Waiting.asked, endpoint.links, strict=True):
-        asked.callback("right")
-        link.pump()
-    assert all(connection.report.succeeded for connection in ends)
-    return meter.ended(load)
+    with server() as there:
+        await _log_in(reactor, there)
+        meter = Meter()
+        Waiting.asked = DeferredQueue()
+        # The first ones wait for longer than a person may think.
+        one = {**there, "login_timeout": None, "reactor": reactor}
+        waiting: list[Deferred[str]] = []
+        logged_in: list[Deferred[Any]] = []
+        while len(waiting) < logins:
+            batch = range(min(BATCH, logins - len(waiting)))
+            logged_in += [connect(client_factory=Waiting, **one) for _ in batch]
+            waiting += [await Waiting.asked.get() for _ in batch]
+        load = meter.reached(logins)
+        while waiting:
+            for answer in waiting[:BATCH]:
+                answer.callback("right")
+            for connecting in logged_in[:BATCH]:
+                await _leave(await connecting)
+            del waiting[:BATCH], logged_in[:BATCH]
+        return meter.ended(load)
 
 
 async def soak(
     reactor: Any, logins: int, measure: Callable[[int], object] = lambda done: None
-) -> int:
+) -> Load:
     """
     Log in again and again, by a right password after a wrong one.
 
     @param measure: called after each with how many there were.
-    @return: how many succeeded.
+    @return: what is left of them; each succeeded.
     """
-    server = new_server()
-    await server.listen(reactor)
-    words: list[str] = []
+    with server() as there:
+        await _log_in(reactor, there)
+        meter = Meter()
+        for done in range(1, logins + 1):
+            await _log_in(reactor, there)
+            measure(done)
+        return meter.ended(meter.reached(logins))
+
+
+async def _log_in(reactor: Any, there: dict[str, Any]) -> None:
+    """
+    One login.  The first of a process opens and imports what all of them share.
+    """
 
     class Asked(SSHClient):
-        def password_auth_requested(self) -> str:
-            return words.pop()
+        words = ("wrong", "right")
 
-    for done in range(1, logins + 1):
-        words[:] = ["right", "wrong"]
-        made = await connect(client_factory=Asked, reactor=reactor, **options(server))
-        made.close()
-        await made.wait_closed()
-        server.requests.clear()
-        del made
-        measure(done)
-    await server.stop()
-    return logins
+        def password_auth_requested(self) -> str:
+            word, *self.words = self.words  # type: ignore[assignment]
+            return word
+
+    await _leave(await connect(client_factory=Asked, reactor=reactor, **there))
+
+
+async def _leave(connection: Any) -> None:
+    assert connection.report.succeeded
+    connection.close()
+    await connection.wait_closed()
 
 
 class Growth:
@@ -253,65 +298,44 @@ class Growth:
         above = sum((x - mean_x) * (y - mean_y) for x, y in later)
         return above / sum((x - mean_x) ** 2 for x, _ in later)
 
-
-async def report_soak(reactor: Any, logins: int) -> None:
-    """
-    Print what a soak has shown.
-    """
-    await soak(reactor, 1)
-    growth, meter = Growth(max(logins // 40, 1)), Meter()
-    await soak(reactor, logins, growth.measure)
-    first, last = growth.points[0][1], growth.points[-1][1]
-    print(
-        f"{logins} logins: {first >> 10} KiB after the first {growth.points[0][0]}, "
-        f"{last >> 10} KiB at the end, {growth.slope:+.1f} bytes a login in the later "
-        f"half; {descriptors() - meter.descriptors} descriptors left; "
-        f"{monotonic() - meter.began:.0f} s, "
-        f"{(process_time() - meter.cpu) * 1000 / logins:.2f} ms of processor each"
-    )
+    def __str__(self) -> str:
+        (began, first), (_, last) = self.points[0], self.points[-1]
+        return (
+            f"{first >> 10} KiB after the first {began}, {last >> 10} KiB at the end, "
+            f"{self.slope:+.1f} bytes a login in the later half"
+        )
 
 
-async def report(
-    measured: Callable[[Any, int], Coroutine[Any, Any, Load]], reactor: Any, logins: int
-) -> None:
+async def report(reactor: Any, what: str, logins: int) -> None:
     """
     Print what so many logins have taken.
     """
-    print(await measured(reactor, logins))
-
-
-def setting() -> str:
-    """
-    The machine and the versions, in a line.
-    """
-    names = ("Twisted", "cryptography", "conch_auth")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return (
-        f"{os.cpu_count()} x {platform.machine()}, {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, {versions}"
-    )
+    print(*(f"{name}: {value}" for name, value in about().items()), sep="; ")
+    if what == "at-once":
+        print(await at_once(reactor, logins))
+    elif what == "pending":
+        print(await pending(reactor, logins))
+    else:
+        growth = Growth(max(logins // 40, 1))
+        print(await soak(reactor, logins, growth.measure))
+        print(growth)
 
 
 def main() -> None:
     """
     Run what the command line names.
     """
-    defaults = {"at-once": 1000, "pending": 10000, "soak": 20000}
+    defaults = {"at-once": 1000, "pending": 10000, "soak": 20000, "serve": 0}
     if len(sys.argv) not in (2, 3) or sys.argv[1] not in defaults:
         sys.exit(__doc__)
     what = sys.argv[1]
     logins = int(sys.argv[2]) if len(sys.argv) == 3 else defaults[what]
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print(setting(), flush=True)
-
-    def run(reactor: Any) -> Deferred[None]:
-        if what == "soak":
-            return Deferred.fromCoroutine(report_soak(reactor, logins))
-        measured = at_once if what == "at-once" else pending
-        return Deferred.fromCoroutine(report(measured, reactor, logins))
-
-    react(run)
+    raise_descriptor_limit()
+    react(
+        lambda reactor: Deferred.fromCoroutine(
+            serve(reactor) if what == "serve" else report(reactor, what, logins)
+        )
+    )
 
 
 if __name__ == "__main__":
