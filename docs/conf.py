@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sphinx.directives.code import CodeBlock
+
 _DOCS = Path(__file__).parent
 _ROOT = _DOCS.parent
 sys.path.insert(0, str(_DOCS))
@@ -52,6 +54,17 @@ pydoctor_args = [
 ]
 
 
+_AFTER_PYDOCTOR = 500
+
+
+def _highlight_again(app: Any) -> None:
+    """
+    pydoctor puts its own directive, which knows nothing but Python, in the place
+    of Sphinx's.
+    """
+    app.add_directive("code-block", CodeBlock, override=True)
+
+
 def setup(app: Any) -> None:
     """
     Sphinx calls this.  Both get to know the names of other projects.
@@ -60,6 +73,7 @@ def setup(app: Any) -> None:
     app.config.intersphinx_mapping = {
         title: (url, str(file)) for title, (url, file) in written.items()
     }
+    app.connect("builder-inited", _highlight_again, priority=_AFTER_PYDOCTOR)
     app.config.pydoctor_args = [
         *(f"--intersphinx-file={file}::{url}" for url, file in written.values()),
         *pydoctor_args,
