@@ -253,7 +253,7 @@ class RoundTripsPartTests(BenchmarkCase):
         """
         Each client waits for sshd as often as its own course has it.
         """
-        found = self.measure("round trips")
+        found = self.measure("round-trips")
         trips = [each.rounds[0] for each in found if each.unit == "round trips"]
         counted = {name: tuple(each[name] for each in trips) for name in trips[0]}
         self.assertEqual(counted, self.WANTED)
@@ -307,6 +307,15 @@ class GrowthPartTests(BenchmarkCase):
             sizes,
             {key: [1, 3] for key in ("keys", "questions", "banners", "at a time")},
         )
+
+
+class StartPartTests(BenchmarkCase):
+    def test_processes(self) -> None:
+        """
+        Each library can be imported, and the command prints its help.
+        """
+        (found,) = self.measure("start")
+        self.assertEqual(tuple(found.candidates[:5]), self.libraries)
 
 
 class PageTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tests.benchmarks import tables
 from tests.benchmarks.aims import aims
-from tests.benchmarks.parts import growth, layer, logins, memory, round_trips
+from tests.benchmarks.parts import growth, layer, logins, memory, round_trips, start
 from tests.benchmarks.results import Results
 
 _HEAD = """\
@@ -109,6 +109,13 @@ keyboard-interactive; with more banners; with more logins at a time. Paramiko, w
 two threads for each, stops at {most} at a time.
 
 """
+_START = """\
+Start
+-----
+
+A new process that imports what a client uses, and does nothing with it.
+
+"""
 
 
 def _picture(name: str, words: str) -> str:
@@ -181,12 +188,22 @@ def _growth(results: Results) -> Iterator[str]:
     yield _picture("growth", "Processor time by keys, rounds, banners and logins")
 
 
+def _start(results: Results) -> Iterator[str]:
+    yield _START
+    for comparison in results.of(start.PART):
+        yield tables.table(
+            ("process", "to connect's", comparison.unit),
+            tables.ratios(comparison, "connect"),
+        )
+
+
 _SECTIONS: dict[str, Callable[[Results], Iterator[str]]] = {
     round_trips.PART: _trips,
     layer.PART: _layer,
     logins.PART: _logins,
     memory.PART: _memory,
     growth.PART: _growth,
+    start.PART: _start,
 }
 
 

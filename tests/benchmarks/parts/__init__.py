@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks.parts import growth, layer, logins, memory, round_trips
+from tests.benchmarks.parts import growth, layer, logins, memory, round_trips, start
 from tests.benchmarks.results import Comparison
 from tests.benchmarks.scale import Scale
 
@@ -16,4 +16,5 @@ PARTS: dict[str, Callable[[Scale], Iterator[Comparison]]] = {
     logins.PART: logins.measure,
     memory.PART: memory.measure,
     growth.PART: growth.measure,
+    start.PART: start.measure,
 }

@@ -20,6 +20,8 @@ PART = "growth"
 KEYS, QUESTIONS, BANNERS, SIMULTANEOUS = "keys", "questions", "banners", "at a time"
 #: Paramiko has two threads for each login.
 MOST_THREADED = 500
+#: Logins in all rounds of one size, where that leaves a round.
+_ALL_ROUNDS = 5000
 #: Descriptors that a process has besides its connections.
 _OTHERS = 100
 
@@ -72,11 +74,14 @@ class _Run:
     def _compare(
         self, what: str, size: int, job: Job, candidates: Sequence[str]
     ) -> Comparison:
+        # The largest take minutes.
+        rounds = max(1, min(self._scale.growth_rounds, _ALL_ROUNDS // job.count))
+
         def milliseconds(name: str) -> float:
             return self._started[name].do(job).cpu / job.count * 1e3
 
-        rounds = in_turn(self._scale.growth_rounds, candidates, milliseconds)
-        return Comparison(PART, what, CPU, rounds, size)
+        taken = in_turn(rounds, candidates, milliseconds)
+        return Comparison(PART, what, CPU, taken, size)
 
     def sizes(
         self,

@@ -20,7 +20,7 @@ from tests.benchmarks.samples import in_turn
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.sshd import USER, Daemon
 
-PART = "round trips"
+PART = "round-trips"
 TRIPS, TIME = "round trips", "ms until logged in"
 CANDIDATES = (*LIBRARIES, *PROGRAMS)
 
