@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from conch_auth import names
+from conch_auth._kex import HostKeyProof
 from conch_auth._loopback_wire import Breakage
 from conch_auth._script import (
     Action,
@@ -57,6 +58,7 @@ class ScriptedTransport:
     """
 
     sessionID = b"the session of a scripted peer"
+    hostKeyProof = HostKeyProof(b"the host key of a scripted peer", sessionID, b"")
     hostname = "scripted.example"
     secure = True
 
@@ -70,7 +72,7 @@ class ScriptedTransport:
         self.refused = 0
         self.closed = False
         self._silent = False
-        self.peerExtensions = dict(extensions or {})
+        self.peerExtensions = self.initialExtensions = dict(extensions or {})
         self._reading = Reading(script)
         self._to_server: deque[tuple[int, bytes]] = deque()
         self._to_client: deque[Callable[[], object]] = deque()

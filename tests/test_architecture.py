@@ -44,6 +44,7 @@ DRAWING = {
         _loopback_link _loopback_wire _loopback_server
         _loopback_auth _loopback_session loopback
         _script _scripted_transport _scripted_server scripted
+        _transcript_fields transcript
         _status _command _running
         _screen _spinner _progress _person _host_question _terminal_login
         _login_command _plan_command _demo
