@@ -75,7 +75,7 @@ class Transcript:
         """
         Read what C{str} has written.
         """
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         notes = [line[1:].strip() for line in lines if line.startswith("#")]
         return cls((line for line in lines if not line.startswith("#")), notes)
 
