@@ -49,6 +49,12 @@ class ClientTransport(SSHClientTransport):
     owner: SSHClientConnection
     creator: Creator
     thinking: Callable[[bool], object]
+    #: Of a socket that is closed nobody can ask its address any more.
+    addresses: tuple[Any, Any] = (None, None)
+
+    def connectionMade(self) -> None:
+        self.addresses = self.transport.getPeer(), self.transport.getHost()
+        super().connectionMade()
 
     def verifyHostKey(self, hostKey: bytes, fingerprint: bytes) -> Any:
         self.thinking(True)
@@ -119,7 +125,7 @@ class SSHClientConnection:
             known["username"] = text(self.auth.user)
         if transport is None:
             return known
-        peer, own = transport.transport.getPeer(), transport.transport.getHost()
+        peer, own = transport.addresses
         ciphers = transport.currentEncryptions
         offer = transport.hostKeyOffer
         known.update(

@@ -117,8 +117,8 @@ def _facts_before(
     What is known where the login has not begun.
     """
     connection = attempt.connection
-    port = arguments.port if connection is None else connection.port
-    port = getattr(error, "port", port)
+    port = getattr(error, "port", arguments.port)
+    port = port if connection is None else connection.port
     host = printable(arguments.host)
     yield "host", host if port in (None, 22) else f"{host}, port {port}"
     if connection is not None:

@@ -14,6 +14,17 @@ from conch_auth.display import printable
 #: How many things are named one by one.
 _MOST_NAMED = 3
 _LIMIT = 200
+#: What is waited for after a question, to whoever does not know its name.
+_ANSWERS = {
+    "getPassword": "a password",
+    "getPublicKey": "a key",
+    "getPrivateKey": "a private key",
+    "getHostKey": "a host key",
+    "getGenericAnswers": "the answers to the server's questions",
+    "getGSSAPIContext": "a Kerberos ticket",
+    "passphrase": "a passphrase",
+    "signData": "a signature",
+}
 
 
 class Facts(Protocol):
@@ -136,7 +147,7 @@ class Words:
     @property
     def last_question(self) -> str:
         asked = [s for s in self._told if s.receiver in ("agent", "person")]
-        return asked[-1].name if asked else "an answer"
+        return _ANSWERS.get(asked[-1].name, asked[-1].name) if asked else "an answer"
 
     @property
     def _told(self) -> list[Step]:

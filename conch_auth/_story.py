@@ -94,7 +94,10 @@ def _facts(report: AuthReport) -> Iterator[tuple[str, str]]:
     yield from server_facts(report.server_version, report.host_key)
     if report.extensions:
         yield "EXT_INFO", _extensions(report.extensions)
-    yield "time", _time(report)
+    yield "round trips", str(report.round_trips)
+    waits = ", ".join(_waits(report))
+    waited = f"; waited for: {waits}" if waits else ""
+    yield "seconds", f"{report.elapsed:.3f}{waited}"
     if not report.succeeded and report.server_methods:
         yield "still accepted", ", ".join(report.server_methods)
     for banner in report.banners[:_MOST_BANNERS]:
@@ -134,7 +137,7 @@ def course_of(attempt: Attempt) -> Iterator[tuple[str, str]]:
     if attempt.reason:
         yield "why", attempt.reason
     if took := ", ".join(_waits(attempt)):
-        yield "waited", took
+        yield "seconds", took
 
 
 #: How an attempt ended, in a word or three.
@@ -163,15 +166,6 @@ def _extensions(extensions: Sequence[tuple[str, str]]) -> str:
     return printable(told.replace(",", ", "), limit=_EXTENSION_LIMIT)
 
 
-def _time(report: AuthReport) -> str:
-    trips = "1 round trip" if report.round_trips == 1 else (
-        f"{report.round_trips} round trips"
-    )
-    waits = ", ".join(_waits(report))
-    waited = f"; waited for: {waits}" if waits else ""
-    return f"{trips}, {report.elapsed:.2f} s{waited}"
-
-
 def _waits(waited: Attempt | AuthReport) -> Iterator[str]:
     for party, seconds in (
         ("server", waited.server_seconds),
@@ -179,4 +173,4 @@ def _waits(waited: Attempt | AuthReport) -> Iterator[str]:
         ("person", waited.person_seconds),
     ):
         if seconds >= _TOLD:
-            yield f"{party} {seconds:.3f} s"
+            yield f"{party} {seconds:.3f}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class TerminalLogin:
     def __init__(self, reactor: Any, arguments: argparse.Namespace) -> None:
         self.connection: SSHClientConnection | None = None
         self._logged_in = False
+        self._asked_for: Counter[str] = Counter()
         self._reactor = reactor
         self._arguments = arguments
         self._progress = progress_of(reactor, arguments.host)
@@ -81,7 +83,7 @@ class TerminalLogin:
             ),
             username=arguments.user,
             client_keys=await self._keys(),
-            passphrase=lambda path: asker.ask_passphrase(path, 1),
+            passphrase=self._passphrase,
             known_hosts=known,
             memory=memory(arguments, self._tell),
             config=config,
@@ -90,6 +92,10 @@ class TerminalLogin:
 
     def _connected(self, connection: SSHClientConnection) -> None:
         self.connection = self._progress.connection = connection
+
+    async def _passphrase(self, path: str) -> bytes | None:
+        self._asked_for[path] += 1
+        return await self._asker.ask_passphrase(path, self._asked_for[path])
 
     def _show(self, text: str) -> None:
         self._progress.hide()

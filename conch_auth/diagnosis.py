@@ -72,7 +72,9 @@ def diagnose_error(
         "Advice": capital(advice).rstrip("."),
     }
     remedy = REMEDIES[cause].advice.format_map(words)
-    return Diagnosis(cause, f"{capital(told)}.", remedy)
+    # A host is called what it is called.
+    named = bool(host) and told.startswith((printable(host), "["))
+    return Diagnosis(cause, f"{told if named else capital(told)}.", remedy)
 
 
 #: Endings that say all: what came before has nothing to do with them.

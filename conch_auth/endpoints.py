@@ -297,7 +297,7 @@ class _Opening:
         """
         options, connection = self._options, self._connection
         if self._late:
-            limit = f"{options.connect_timeout:g} seconds"
+            limit = f"{options.connect_timeout:g} s"
             late = f"{_unfinished(connection.transport)} in {limit}"
             return ConnectTimeout(options.host, options.port or DEFAULT_PORT, late)
         known = None if connection.transport is None else connection.transport.failure

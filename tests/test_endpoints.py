@@ -136,6 +136,20 @@ class ConnectionTests(MemoryCase):
         self.log_in(Early, password="right")
         self.assertEqual(seen, ["server", "not yet", "not yet", None])
 
+    def test_extra_info_late(self) -> None:
+        """
+        After the connection has gone they are told still.
+        """
+        self.log_in(password="right")
+        told = self.connection.get_extra_info
+        before = told("peername"), told("sockname"), told("server_version")
+        self.connection.abort()
+        self.assert_closed()
+        below = self.connection.transport.transport
+        below.getPeer = below.getHost = lambda: self.fail("the socket is closed")
+        after = told("peername"), told("sockname"), told("server_version")
+        self.assertEqual(after, before)
+
     def test_ends(self) -> None:
         """
         C{close} and C{abort} close it; whoever waits for that hears of it, and

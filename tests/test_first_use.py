@@ -392,7 +392,7 @@ class FirstMistakeTests(FirstUseCase):
         place[place.index("none")] = config
         said = await self.said(4, *place, "127.0.0.1")
         self.assertIn(
-            "something answers there, but it did not begin to speak SSH in 1 seconds",
+            "something answers there, but it did not begin to speak SSH in 1 s",
             said,
         )
 

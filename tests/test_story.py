@@ -54,7 +54,8 @@ class StoryOfTests(SynchronousTestCase):
                 ("host key", "ssh-ed25519 SHA256:x"),
                 ("trusted by", "line 3"),
                 ("EXT_INFO", "server-sig-algs: ssh-ed25519, rsa-sha2-512"),
-                ("time", "1 round trip, 0.30 s; waited for: server 0.250 s"),
+                ("round trips", "1"),
+                ("seconds", "0.300; waited for: server 0.250"),
                 ("still accepted", "publickey, password"),
             ),
         )
@@ -118,7 +119,7 @@ class StoryOfTests(SynchronousTestCase):
                 ("sent", "the key and a signature"),
                 ("answer", "USERAUTH_PK_OK, USERAUTH_FAILURE; can continue: publickey"),
                 ("why", "the server does not know it"),
-                ("waited", "agent 1.500 s"),
+                ("seconds", "agent 1.500"),
             ],
         )
         unsigned = dict(course_of(replace(attempt, signed=False)))
@@ -142,15 +143,15 @@ alice@build.example.org: not logged in: no method is left to try
      why   no common algorithm
 
   3. publickey: refused
-     key     ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
-     from    the agent
-     using   ssh-ed25519: listed by the server
-     sent    the key without a signature
-     answer  USERAUTH_FAILURE; can continue: publickey, password
-     waited  server 0.290 s
+     key      ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
+     from     the agent
+     using    ssh-ed25519: listed by the server
+     sent     the key without a signature
+     answer   USERAUTH_FAILURE; can continue: publickey, password
+     seconds  server 0.290
 
   4. password: refused
-     waited  server 0.200 s, person 4.717 s
+     seconds  server 0.200, person 4.717
 
 What to do:
   - The key is not known.
