@@ -18,10 +18,16 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.benchmarks import samples
+from tests.benchmarks.__main__ import measure
 from tests.benchmarks.aims import aims, steepness
+from tests.benchmarks.credentials import new_key
+from tests.benchmarks.jobs import CIPHER, HOST_KEY, KEY_EXCHANGE, MAC, Job, Login
 from tests.benchmarks.network import ClearText, Passage, round_trips
+from tests.benchmarks.page import page
+from tests.benchmarks.processes import workers
 from tests.benchmarks.results import Comparison, Results, load, save
 from tests.benchmarks.scale import TINY
+from tests.benchmarks.sshd import USER, Daemon
 from tests.peers import missing
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -227,14 +233,41 @@ class BenchmarkCase(SynchronousTestCase):
         want("asyncssh", "paramiko")
 
     def measure(self, part: str) -> list[Comparison]:
-        from tests.benchmarks.__main__ import measure
-
         with redirect_stderr(io.StringIO()):
             found = measure([part], TINY)
         for comparison in found:
             for numbers in comparison.rounds:
                 self.assertGreater(min(numbers.values()), -1)
         return found
+
+
+class AlgorithmsTests(BenchmarkCase):
+    """
+    What the clients agree on with a server.
+    """
+
+    def test_alike(self) -> None:
+        """
+        It is the same for all of them.
+        """
+        key, clients = new_key(), [*self.libraries, *self.programs]
+        with Daemon.running() as daemon, workers(clients) as started:
+            daemon.authorize(key)
+            for worker in started.values():
+                worker.do(Job("log_in", Login(USER, (key.private,)), daemon.server))
+            agreed = daemon.agreed()
+        # The exchange has two names.
+        both = f"cipher: {CIPHER} MAC: {MAC} compression: none [preauth]"
+        self.assertEqual(
+            {line.removeprefix("debug1: kex: ") for line in agreed},
+            {
+                f"algorithm: {KEY_EXCHANGE} [preauth]",
+                f"algorithm: {KEY_EXCHANGE}@libssh.org [preauth]",
+                f"host key algorithm: {HOST_KEY} [preauth]",
+                f"client->server {both}",
+                f"server->client {both}",
+            },
+        )
 
 
 class RoundTripsPartTests(BenchmarkCase):
@@ -327,8 +360,6 @@ class PageTests(SynchronousTestCase):
         """
         The page is what its numbers print.
         """
-        from tests.benchmarks.page import page
-
         results = load(DOCS / "benchmarks.json")
         self.assertEqual(page(results), (DOCS / "benchmarks.rst").read_text())
 

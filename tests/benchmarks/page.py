@@ -47,9 +47,11 @@ connection. Each is used as its documentation says: a subclass of Conch's
 made once; ``paramiko.Transport``, on which ``SSHClient`` rests, with a thread for each
 login at a time; ``ssh -N``, a new process each time, whose cost has its start in it.
 
-What differs: ``connect`` keeps a report of the login, asks its server and its owner
-with time limits, and alone remembers which key worked. AsyncSSH sends an IGNORE before
-every packet. Paramiko never asks whether a key would do: it signs with each.
+What differs: Conch and ``connect`` prefer these algorithms by themselves, and offer
+what else they have; the others are told to offer nothing else. ``connect`` keeps a
+report of the login, asks its server and its owner with time limits, and alone remembers
+which key worked. AsyncSSH sends an IGNORE before every packet. Paramiko never asks
+whether a key would do: it signs with each.
 
 """
 _TRIPS = """\

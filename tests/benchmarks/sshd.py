@@ -4,6 +4,7 @@ OpenSSH's sshd, for logins in great number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,9 @@ from tests.benchmarks.credentials import PASSWORD, KeyPair
 from tests.benchmarks.jobs import Server
 from tests.peers.sshd import Sshd, User, machine
 
+_AGREED = (
+    r"kex: (host key algorithm|algorithm|(client|server)->(client|server) cipher):"
+)
 USER = "benchmarked"
 #: As it is delivered, but that many may come at once, and that questions are not
 #: offered where a password would do.
@@ -33,6 +37,13 @@ class Daemon:
 
     def authorize(self, *keys: KeyPair) -> None:
         self._sshd.authorize(USER, *(key.public for key in keys))
+
+    def agreed(self) -> set[str]:
+        """
+        What key exchanges have agreed on so far, in sshd's words.
+        """
+        lines = self._sshd.log().splitlines()
+        return {line.strip() for line in lines if re.search(_AGREED, line)}
 
     @classmethod
     @contextmanager

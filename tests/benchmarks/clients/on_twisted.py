@@ -19,14 +19,7 @@ from twisted.internet.task import react
 from twisted.python.failure import Failure
 
 from tests.benchmarks.clients.interface import Work
-from tests.benchmarks.jobs import (
-    CIPHER,
-    HOST_KEY,
-    KEY_EXCHANGE,
-    MAC,
-    Login,
-    Server,
-)
+from tests.benchmarks.jobs import HOST_KEY, Login, Server
 
 
 def _gather(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> Deferred[list[Any]]:
@@ -112,11 +105,8 @@ class Requesting:
     @ivar lost: fires when the connection is closed.
     """
 
-    supportedKeyExchanges = [KEY_EXCHANGE.encode()]
+    # The rest of what is to be negotiated is what Conch prefers by itself.
     supportedPublicKeys = [HOST_KEY.encode()]
-    supportedCiphers = [CIPHER.encode()]
-    supportedMACs = [MAC.encode()]
-    supportedCompressions = [b"none"]
     requestService: Any
 
     def __init__(self, wanted: Any, trusted: bytes) -> None:
