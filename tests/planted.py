@@ -59,8 +59,18 @@ def _values(event: dict[str, Any]) -> str:
     return repr([value for value in event.values() if isinstance(value, plain)])
 
 
+_watch = Watch()
+
+
 def watch() -> None:
     """
     Watch from now on.
     """
-    globalLogPublisher.addObserver(Watch())
+    globalLogPublisher.addObserver(_watch)
+
+
+def look_away() -> None:
+    """
+    Watch no more, where it would be in the way: it formats every event.
+    """
+    globalLogPublisher.removeObserver(_watch)

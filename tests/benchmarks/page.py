@@ -38,6 +38,8 @@ client, and then every client again, so that what else the machine does meets al
 them. A ratio is taken within a round; what is printed is the median of these, and in
 brackets between what half of them lie. Processor time is that of the client's process,
 the system's on its behalf included; servers run elsewhere.
+Warnings and errors are logged, and nothing below them, as Python's ``logging`` has it
+where nothing else was said.
 
 All have keys of Ed25519 that were loaded before, and agree with the server on
 ``curve25519-sha256``, a host key of Ed25519, ``aes256-ctr``, ``hmac-sha2-512`` and no

@@ -23,7 +23,7 @@ from typing import Any
 from twisted.internet.task import react
 
 from tests.benchmarks.jobs import ANSWER, Account, Server
-from tests.benchmarks.limits import raise_descriptor_limit
+from tests.benchmarks.ordinary import log_warnings, raise_descriptor_limit
 
 #: Connections that come at the same moment wait here.
 _BACKLOG = 4096
@@ -118,6 +118,7 @@ KINDS: dict[str, Callable[[Sequence[Account]], None]] = {
 
 def main(kind: str) -> None:
     raise_descriptor_limit()
+    log_warnings()
     accounts = [Account(**fields) for fields in json.loads(sys.stdin.readline())]
     threading.Thread(target=_end_with_input, daemon=True).start()
     KINDS[kind](accounts)

@@ -16,7 +16,7 @@ from typing import Any
 from tests.benchmarks.clients import client_named
 from tests.benchmarks.clients.interface import Client, Gather
 from tests.benchmarks.jobs import Cost, Job
-from tests.benchmarks.limits import raise_descriptor_limit
+from tests.benchmarks.ordinary import log_warnings, raise_descriptor_limit
 
 _PAGE = resource.getpagesize()
 
@@ -116,6 +116,7 @@ async def _serve(client: Client, gather: Gather) -> None:
 
 def main(name: str) -> None:
     raise_descriptor_limit()
+    log_warnings()
     client: Client = client_named(name)
     client.run(lambda gather: _serve(client, gather))
 

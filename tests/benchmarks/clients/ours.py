@@ -52,7 +52,10 @@ class Connect(OnTwisted):
 
     def prepare(self, server: Server, login: Login) -> None:
         super().prepare(server, login)
-        answering = type("Answering", (_Client,), {"answer": login.answer})
+        # A client that could answer questions has two ways to send its password.
+        kind = SSHClient
+        if login.answer is not None:
+            kind = type("Answering", (_Client,), {"answer": login.answer})
         self._options: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": server.port,
@@ -61,7 +64,7 @@ class Connect(OnTwisted):
             "client_keys": self.keys,
             "agent_path": None,
             "known_hosts": KnownHosts.from_bytes(server.known_hosts.encode()),
-            "client_factory": answering,
+            "client_factory": kind,
             "memory": login.memory,
             "max_auth_tries": None,
             "login_timeout": None,

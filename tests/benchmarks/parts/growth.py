@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from tests.benchmarks.credentials import PASSWORD, new_key
 from tests.benchmarks.jobs import ANSWER, Account, Job, Login, Server
-from tests.benchmarks.limits import raise_descriptor_limit
+from tests.benchmarks.ordinary import raise_descriptor_limit
 from tests.benchmarks.parts.logins import CPU, LIBRARIES
 from tests.benchmarks.processes import Worker, server, workers
 from tests.benchmarks.results import Comparison

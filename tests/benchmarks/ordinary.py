@@ -1,0 +1,41 @@
+"""
+A process as an application's is, not as a test's.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from tests.planted import look_away
+
+
+def raise_descriptor_limit() -> int:
+    """
+    Have as many descriptors as this process may.
+
+    @return: how many that are.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+def log_warnings() -> None:
+    """
+    Log warnings and errors, as C{logging} does for the libraries that use it when
+    nobody has said anything else.  Before it is said where to, Twisted would keep
+    every event.
+    """
+    look_away()
+    wanted = LogLevelFilterPredicate(LogLevel.warn)
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [wanted])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
