@@ -124,7 +124,8 @@ def _shortened(messages: Sequence[Message], most: int) -> tuple[Message | Fold, 
     kept = most // 2
     left_out = messages[kept:-kept]
     seconds = sum(message.gap for message in left_out)
-    fold = Fold(f"{len(left_out)} more messages, {seconds:.1f} s")
+    took = f", {seconds:.1f} s" if seconds >= 0.05 else ""
+    fold = Fold(f"{len(left_out)} more messages{took}")
     return (*messages[:kept], fold, *messages[-kept:])
 
 

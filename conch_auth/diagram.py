@@ -29,11 +29,9 @@ _MARGIN = 24.0
 _LABELS = 100.0
 _MOST_FACTS, _MOST_DIAGNOSES, _MOST_LINES = 10, 4, 3
 #: How many messages of one attempt are shown, as the room allows.
-_MESSAGES = (24, 16, 12, 8, 6, 4)
-_NOTE = (
-    "Time runs downwards; the axis is broken where somebody was waited for long. What "
-    "there is no room for is left out."
-)
+_MESSAGES = (16, 12, 8, 6, 4)
+_NOTE = "Time runs downwards; the axis is broken where somebody was waited for long."
+_NOT_SHOWN = " What there is no room for is left out."
 
 
 def svg(report: AuthReport) -> str:
@@ -116,8 +114,9 @@ class _Diagram:
         story = self._story
         actors = {each for step in story.steps for each in (step.sender, step.receiver)}
         lanes = Lanes(self._canvas, actors, self._y, WIDTH - _MARGIN)
-        self._y = lanes.draw(_shown(story, room - height_of_all(())))
-        note = _NOTE
+        shown, whole = _shown(story, room - height_of_all(()))
+        self._y = lanes.draw(shown)
+        note = _NOTE if whole else f"{_NOTE}{_NOT_SHOWN}"
         if story.steps_left_out:
             note += f" {story.steps_left_out} later messages were not kept."
         self._y += 14
@@ -138,16 +137,16 @@ class _Diagram:
         self._y = top + height
 
 
-def _shown(story: Story, room: float) -> list[Band | Fold]:
+def _shown(story: Story, room: float) -> tuple[list[Band | Fold], bool]:
     """
-    As much of the conversation as there is room for.
+    As much of the conversation as there is room for, and whether that is all.
     """
     found: list[Band] = []
-    for most in _MESSAGES:
+    for most in (len(story.steps), *_MESSAGES):
         found = bands(story.attempts, story.steps, story.elapsed, most)
         if sum(map(height_of, found)) <= room:
-            break
-    return folded(found, height_of, room)
+            return list(found), most == len(story.steps)
+    return folded(found, height_of, room), False
 
 
 def _advice(story: Story) -> list[_Paragraph]:

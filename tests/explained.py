@@ -190,3 +190,14 @@ class Stage:
         told = "\n".join(lines) + "\n"
         told = told.replace(str(self.known_hosts), f"{HOME}/.ssh/known_hosts")
         return told.replace(str(self.home), HOME).replace(f"]:{self.port}", "]:22")
+
+
+async def perform(scene: Scene, reactor: Any) -> Shown:
+    """
+    Play a scene on a stage of its own.
+    """
+    stage = Stage(reactor)
+    try:
+        return await stage.play(scene)
+    finally:
+        await stage.strike()

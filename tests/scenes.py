@@ -25,11 +25,17 @@ from tests.explained import (
 from tests.keygen import ssh_keygen
 
 ASKED = "'s password: "
-SCENES: list[Scene] = []
+LOGINS = "Logins"
+BEFORE = "The login does not begin"
+KEYS = "Keys"
+AGENTS = "The agent"
+PEOPLE = "What a person types"
+#: The scenes of each chapter.
+SCENES: dict[str, list[Scene]] = {}
 
 
 def scene(
-    title: str, setting: str, **more: Any
+    chapter: str, title: str, setting: str, **more: Any
 ) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
     """
     Have a function prepare a scene of its name.
@@ -37,7 +43,8 @@ def scene(
 
     def register(prepare: Callable[[Stage], Awaitable[None]]) -> None:
         name = prepare.__name__.replace("_", "-")
-        SCENES.append(Scene(name, title, setting, prepare, **more))
+        found = Scene(name, title, setting, prepare, **more)
+        SCENES.setdefault(chapter, []).append(found)
 
     return register
 
@@ -46,10 +53,8 @@ def typed(*answers: str, prompt: str = ASKED) -> Sequence[tuple[str, str]]:
     return [(prompt, f"{answer}\n") for answer in answers]
 
 
-# Logins
-
-
 @scene(
+    LOGINS,
     "A login by key",
     "The key in ``~/.ssh`` is in alice's ``authorized_keys``.",
     status=0,
@@ -60,6 +65,7 @@ async def key(stage: Stage) -> None:
 
 
 @scene(
+    LOGINS,
     "A login by a key in the agent, and then a password",
     "The server wants both: ``AuthenticationMethods publickey,password``.",
     status=0,
@@ -72,10 +78,8 @@ async def two_factors(stage: Stage) -> None:
     stage.sshd("AuthenticationMethods publickey,password\n", [key])
 
 
-# Before the login begins
-
-
 @scene(
+    BEFORE,
     "No such host",
     "The name has no address.",
     status=4,
@@ -85,7 +89,7 @@ async def no_such_host(stage: Stage) -> None:
     stage.host = "no-such-host.invalid"
 
 
-@scene("A port that refuses", "Nothing listens on the port.", status=4)
+@scene(BEFORE, "A port that refuses", "Nothing listens on the port.", status=4)
 async def refused(stage: Stage) -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -98,12 +102,13 @@ class WebServer(Protocol):
         self.transport.loseConnection()
 
 
-@scene("Another protocol", "A web server listens on the port.", status=4)
+@scene(BEFORE, "Another protocol", "A web server listens on the port.", status=4)
 async def not_ssh(stage: Stage) -> None:
     stage.listen(WebServer)
 
 
 @scene(
+    BEFORE,
     "A server that says nothing",
     "Something takes the connection and never says a word; ``ConnectTimeout`` is 1.",
     status=4,
@@ -114,6 +119,7 @@ async def silent(stage: Stage) -> None:
 
 
 @scene(
+    BEFORE,
     "A server that is full",
     "``MaxStartups`` is 1, and somebody else is about to log in.",
     status=4,
@@ -126,6 +132,7 @@ async def full(stage: Stage) -> None:
 
 
 @scene(
+    BEFORE,
     "No common algorithm",
     "The server has one key exchange, which this side has not.",
     status=4,
@@ -135,6 +142,7 @@ async def no_common_algorithm(stage: Stage) -> None:
 
 
 @scene(
+    BEFORE,
     "An unknown host key",
     "No line of known_hosts is for the host, and alice types ``no``.",
     status=3,
@@ -146,6 +154,7 @@ async def unknown_host(stage: Stage) -> None:
 
 
 @scene(
+    BEFORE,
     "An unknown host key, and nobody to be asked",
     "``StrictHostKeyChecking`` is ``yes``.",
     status=3,
@@ -157,6 +166,7 @@ async def strict(stage: Stage) -> None:
 
 
 @scene(
+    BEFORE,
     "A changed host key",
     "known_hosts has another key for the host.",
     status=3,
@@ -167,15 +177,13 @@ async def changed_host_key(stage: Stage) -> None:
     stage.know([generate_key()])
 
 
-@scene("A revoked host key", "known_hosts marks the key as revoked.", status=3)
+@scene(BEFORE, "A revoked host key", "known_hosts marks the key as revoked.", status=3)
 async def revoked_host_key(stage: Stage) -> None:
     stage.know(stage.sshd().host_keys, mark="@revoked ")
 
 
-# Keys
-
-
 @scene(
+    KEYS,
     "A key that the server does not know",
     "Another key is in alice's ``authorized_keys``.",
     drawn=True,
@@ -185,17 +193,17 @@ async def unknown_key(stage: Stage) -> None:
     stage.sshd(keys=[generate_key()])
 
 
-@scene("No key", "The server accepts keys only, and there is none.")
+@scene(KEYS, "No key", "The server accepts keys only, and there is none.")
 async def no_key(stage: Stage) -> None:
     stage.sshd()
 
 
-@scene("A key file that others can read", "Its mode is 644.")
+@scene(KEYS, "A key file that others can read", "Its mode is 644.")
 async def exposed_key(stage: Stage) -> None:
     stage.sshd(keys=[stage.key(mode=0o644)])
 
 
-@scene("A damaged key file", "Half of the file is missing.")
+@scene(KEYS, "A damaged key file", "Half of the file is missing.")
 async def damaged_key(stage: Stage) -> None:
     stage.sshd(keys=[stage.key()])
     path = stage.home / ".ssh" / "id_ed25519"
@@ -203,6 +211,7 @@ async def damaged_key(stage: Stage) -> None:
 
 
 @scene(
+    KEYS,
     "A wrong passphrase",
     "The key is encrypted, and what is typed does not open it.",
     typed=typed("one", "two", "three", prompt="id_ed25519: "),
@@ -211,7 +220,9 @@ async def wrong_passphrase(stage: Stage) -> None:
     stage.sshd(keys=[stage.key(passphrase="sesame")])
 
 
-@scene("An expired certificate", "The server trusts the authority that signed it.")
+@scene(
+    KEYS, "An expired certificate", "The server trusts the authority that signed it."
+)
 async def expired_certificate(stage: Stage) -> None:
     stage.key()
     authority = str(stage.home / "authority")
@@ -224,6 +235,7 @@ async def expired_certificate(stage: Stage) -> None:
 
 
 @scene(
+    KEYS,
     "More keys than tries",
     "The agent holds eight keys, and the server knows the eighth.",
 )
@@ -237,22 +249,20 @@ async def many_keys(stage: Stage) -> None:
     stage.sshd(keys=[key])
 
 
-# The agent
-
-
-@scene("No agent", "``SSH_AUTH_SOCK`` names a socket that is not there.")
+@scene(AGENTS, "No agent", "``SSH_AUTH_SOCK`` names a socket that is not there.")
 async def no_agent(stage: Stage) -> None:
     stage.environment["SSH_AUTH_SOCK"] = str(stage.home / "agent")
     stage.sshd()
 
 
-@scene("An agent without keys", "There is no key file either.")
+@scene(AGENTS, "An agent without keys", "There is no key file either.")
 async def empty_agent(stage: Stage) -> None:
     stage.agent()
     stage.sshd()
 
 
 @scene(
+    AGENTS,
     "An agent that does not sign",
     "The key was added with ``ssh-add -c``, and alice does not confirm its use.",
     drawn=True,
@@ -266,10 +276,8 @@ async def unconfirmed(stage: Stage) -> None:
     stage.sshd(keys=[key])
 
 
-# The person
-
-
 @scene(
+    PEOPLE,
     "A wrong password",
     "It is wrong three times.",
     typed=typed("Wrong-1", "Wrong-2", "Wrong-3"),
@@ -279,12 +287,15 @@ async def wrong_password(stage: Stage) -> None:
     stage.sshd(PASSWORDS_ONLY)
 
 
-@scene("No password", "alice presses ^D at the prompt.", typed=[(ASKED, "\x04")])
+@scene(
+    PEOPLE, "No password", "alice presses ^D at the prompt.", typed=[(ASKED, "\x04")]
+)
 async def no_password(stage: Stage) -> None:
     stage.sshd(PASSWORDS_ONLY)
 
 
 @scene(
+    PEOPLE,
     "A wrong code",
     "PAM asks for the code of a token.",
     typed=typed("654321", "654321", "654321", prompt="Token: "),
@@ -296,6 +307,7 @@ async def wrong_code(stage: Stage) -> None:
 
 
 @scene(
+    PEOPLE,
     "A second factor that is refused",
     "The server wants a key and a password. The key is accepted, and the password "
     "is wrong.",
@@ -307,6 +319,7 @@ async def second_factor(stage: Stage) -> None:
 
 
 @scene(
+    PEOPLE,
     "Too many tries",
     "``MaxAuthTries`` is 2, and the password is wrong twice.",
     typed=typed("Wrong-1", "Wrong-2"),
@@ -316,6 +329,7 @@ async def too_many_tries(stage: Stage) -> None:
 
 
 @scene(
+    PEOPLE,
     "A server that does not wait",
     "``LoginGraceTime`` is 2, and alice looks for the password.",
     status=4,
@@ -326,6 +340,7 @@ async def grace_time(stage: Stage) -> None:
 
 
 @scene(
+    PEOPLE,
     "An interruption",
     "alice presses ^C at the prompt.",
     status=130,
@@ -336,6 +351,7 @@ async def interrupted(stage: Stage) -> None:
 
 
 @scene(
+    PEOPLE,
     "A server that offers nothing",
     "Every method is switched off in ``sshd_config``.",
 )

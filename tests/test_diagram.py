@@ -175,6 +175,14 @@ class PageTests(SynchronousTestCase):
             self.assert_fits(picture)
             self.assertEqual(picture.count("tip"), len(story.steps))
             self.assertEqual(picture.texts("fold"), [])
+        self.assertTrue(self.note(Picture(REFUSED)).endswith("long."))
+
+    def note(self, picture: Picture) -> str:
+        """
+        What is said of the whole picture.
+        """
+        (note,) = (text for text in picture.texts("label") if "Time" in text)
+        return note
 
     def test_many_attempts(self) -> None:
         """
@@ -202,7 +210,7 @@ class PageTests(SynchronousTestCase):
         self.assertIn("message 0", names)
         self.assertIn("message 399", names)
         (fold,) = picture.texts("fold")
-        counted = re.match(r"… (\d+) more messages, ", fold)
+        counted = re.match(r"… (\d+) more messages", fold)
         assert counted is not None
         self.assertEqual(int(counted[1]) + picture.count("tip"), 400)
 
@@ -215,6 +223,7 @@ class PageTests(SynchronousTestCase):
         heads = [text for text in picture.texts("name") if "publickey" in text]
         self.assertEqual(len(heads), 12)
         self.assertEqual(picture.texts("fold"), [])
+        self.assertIn("What there is no room for is left out.", self.note(picture))
         self.assertIn("message 59", picture.texts("name"))
 
     def test_not_kept(self) -> None:
@@ -222,8 +231,8 @@ class PageTests(SynchronousTestCase):
         That the report itself left messages out is said.
         """
         story = replace(REFUSED, steps_left_out=17)
-        (note,) = (t for t in Picture(story).texts("label") if "Time" in t)
-        self.assertTrue(note.endswith(" 17 later messages were not kept."))
+        note = self.note(Picture(story))
+        self.assertTrue(note.endswith("long. 17 later messages were not kept."), note)
 
     def test_many_diagnoses(self) -> None:
         """
