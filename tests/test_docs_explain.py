@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.explained import Scene, Shown, perform
-from tests.pages import DOCS, alike
+from tests.page_case import PageCase
+from tests.pages import DOCS, alike, blocks_of, check_commands
 from tests.scenes import SCENES
 
 PAGE = DOCS / "explain.rst"
@@ -37,6 +38,10 @@ def normal(page: str) -> str:
     for varying, instead in _VARYING:
         page = varying.sub(instead, page)
     return alike(page)
+
+
+# Its commands are run by the scenes.
+PageCase.pages.add("explain")
 
 
 class PageTests(TestCase):
@@ -78,6 +83,14 @@ class PageTests(TestCase):
             title = ElementTree.parse(file).getroot()[0].text or ""
             self.assertIn(title.removeprefix("Login of "), told)
             self.assertIn(f".. image:: _static/explain/{name}.svg", told)
+
+    def test_commands(self) -> None:
+        """
+        The commands of the introduction have options that there are.
+        """
+        for block in blocks_of(PAGE.read_text("utf-8")):
+            if block.language == "sh":
+                self.assertTrue(check_commands(self, block.text), block)
 
     def test_failures(self) -> None:
         """
