@@ -13,6 +13,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from conch_auth._agent_exchange import Exchange
 from conch_auth._connection import ClientTransport, SSHClientConnection
@@ -33,6 +34,16 @@ class Census(NamedTuple):
     delayed: int
     waiting: int
     objects: Counter[str]
+
+    @classmethod
+    async def when_idle(cls) -> Census:
+        """
+        Count when nothing of a connection is under way on the reactor any more.
+        """
+        from twisted.internet import reactor
+
+        await deferLater(reactor, 0)
+        return cls.take()
 
     @classmethod
     def take(cls) -> Census:

@@ -24,6 +24,14 @@ HOST_KEY = generate_key()
 LONGEST = 60 + 5 * 600 + 120
 
 
+def by_password(server: LoopbackServer) -> dict[str, Any]:
+    """
+    The options of a login of alice's to a server that listens.
+    """
+    known = {"username": "alice", "client_keys": None, "agent_path": None}
+    return {**known, "password": "right", **server.options}
+
+
 class FaultCase(SynchronousTestCase):
     """
     Logins in memory, of which nothing may be left.

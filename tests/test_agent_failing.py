@@ -21,7 +21,6 @@ from twisted.internet.endpoints import (
     connectProtocol,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -196,7 +195,7 @@ class FailingAgentTests(TestCase):
         self.patch(SSHAgentClient, "timeout", 0.2)
         self.patch(SSHAgentClient, "signTimeout", 0.2)
         await self.login(0, dies=True)
-        before = await self.census()
+        before = await Census.when_idle()
         for dies in (True, False):
             accepted = []
             for step in STEPS:
@@ -207,14 +206,7 @@ class FailingAgentTests(TestCase):
             self.assertEqual(accepted[0], "password")
             self.assertEqual(accepted[-1], "publickey")
             del report
-        self.assertEqual(await self.census(), before)
-
-    async def census(self) -> Census:
-        """
-        Take it when nothing of a connection is under way any more.
-        """
-        await deferLater(reactor, 0)
-        return Census.take()
+        self.assertEqual(await Census.when_idle(), before)
 
     async def test_is_not_there(self) -> None:
         """

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from conch_auth import SSHClient, connect
@@ -24,7 +23,7 @@ from conch_auth.errors import (
 )
 from conch_auth.loopback import Fault, LoopbackServer
 from tests.census import Census
-from tests.fault_case import KEY, FaultCase
+from tests.fault_case import KEY, FaultCase, by_password
 
 #: The packets of a server with which a login gets on.
 VERSION, NEWKEYS, SERVICE_ACCEPT = 0, 3, 5
@@ -156,27 +155,19 @@ class ResetTests(TestCase):
         server = LoopbackServer()
         server.add_user("alice", password="right")
         await server.listen(reactor)
-        options = {"username": "alice", "client_keys": None, "agent_path": None}
-        options |= {"password": "right", **server.options}
+        options = by_password(server)
         made = await connect(**options)
         sizes = server.connection.wire.sizes
         made.close()
         await made.wait_closed()
         await server.connection.closed
         del made
-        before = await self.census()
+        before = await Census.when_idle()
         for packet, size in enumerate(sizes[:-1]):
             for byte in (0, size // 2):
                 server.fault = Fault(packet, byte, "reset")
                 with self.assertRaises(LoginError):
                     await connect(**options)
                 await server.connection.closed
-        self.assertEqual(await self.census(), before)
+        self.assertEqual(await Census.when_idle(), before)
         await server.stop()
-
-    async def census(self) -> Census:
-        """
-        Take it when nothing of a connection is under way any more.
-        """
-        await deferLater(reactor, 0)
-        return Census.take()

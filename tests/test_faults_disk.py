@@ -27,7 +27,7 @@ from conch_auth.errors import ConnectFailed, HostKeyUnknown
 from conch_auth.knownhosts import KnownHosts
 from conch_auth.loopback import LoopbackServer
 from conch_auth.memory import Memory
-from tests.fault_case import FaultCase
+from tests.fault_case import FaultCase, by_password
 
 #: Reading it from its beginning fails with EIO: nothing is mapped there.
 UNREADABLE = "/proc/self/mem"
@@ -205,8 +205,7 @@ class NoSocketTests(TestCase):
         self.addCleanup(server.stop)
         # The reactor opens some when it starts.
         await deferLater(reactor, 0)
-        options = {"username": "alice", "client_keys": None, "agent_path": None}
-        options |= {"password": "right", **server.options}
+        options = by_password(server)
         with no_more_descriptors():
             login: Deferred[Any] = connect(**options)
             with self.assertRaises(ConnectFailed) as raised:
