@@ -25,6 +25,7 @@ _VARYING = (
     # Too short a wait is not told.
     (re.compile(r"^ +seconds .*\n(?: {13,}.*\n)*", re.MULTILINE), ""),
     (re.compile(r"SSH-2\.0-OpenSSH_.*"), "SSH-2.0-OpenSSH"),
+    (re.compile(r"SHA256:[A-Za-z0-9+/]{43}"), "SHA256:..."),
     (re.compile(r"^ +EXT_INFO .*\n(?: {12,}.*\n)*", re.MULTILINE), ""),
     # How wide a column is depends on what is in it.
     (re.compile(r"\s+"), " "),
