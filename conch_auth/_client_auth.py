@@ -5,8 +5,8 @@ The service that puts its questions to an L{SSHClient}.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,13 +16,16 @@ from twisted.internet.defer import Deferred
 from conch_auth import _captions, names
 from conch_auth._awaiting import as_deferred
 from conch_auth._causes import MaybeCause
-from conch_auth._credentials import Wallet
-from conch_auth._host_credentials import HostWallet
+from conch_auth._given import KEY_CALLBACK, Credentials, kept_for
 from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
-from conch_auth.messages import InfoRequest, PasswordChangeRequest
+from conch_auth.messages import (
+    InfoRequest,
+    PasswordChangeRequest,
+    PasswordRequest,
+)
 from conch_auth.methods import METHODS, KeyboardInteractive, Password
 from conch_auth.plan import MOST_NAMED, Circumstances
 from conch_auth.prompts import Challenge
@@ -39,75 +42,7 @@ _PASSWORD_PROMPT = re.compile(
 )
 
 
-_KEY_CALLBACK = "public_key_auth_requested"
-
-
-@dataclass
-class Credentials:
-    """
-    What C{connect} was given to log in with.
-
-    @ivar wallet: the keys.
-    @ivar host: what this host vouches with; C{None} where it does not.
-    @ivar password: text, bytes, or what returns or awaits it.  It is used once.
-    @ivar preferred_auth: the methods to use, and no others, in this order.
-    """
-
-    username: str
-    wallet: Wallet
-    host: HostWallet | None = None
-    password: Any = field(default=None, repr=False)
-    preferred_auth: Sequence[bytes] = (
-        names.PUBLICKEY,
-        names.KEYBOARD_INTERACTIVE,
-        names.PASSWORD,
-    )
-
-    async def take_password(self) -> Any:
-        """
-        The password, which is gone afterwards.
-        """
-        password, self.password = self.password, None
-        if callable(password):
-            password = password()
-        return await as_deferred(lambda: password)
-
-    def close(self) -> None:
-        """
-        Keep no secret.
-        """
-        self.password = None
-        self.wallet.close()
-        if self.host is not None:
-            self.host.close()
-
-
-def kept_for(
-    client: SSHClient, has_password: bool, methods: Sequence[bytes]
-) -> list[str]:
-    """
-    What needs a try of its own when the keys that were found are used up.
-
-    @param has_password: whether C{connect} was given one.
-    @param methods: the methods that come after the keys, in order.
-    """
-    answered = {
-        method
-        for method, callback in _ANSWERS.items()
-        if method in methods and is_overridden(client, callback)
-    }
-    if has_password:
-        # It is sent once: as an answer only where it cannot be sent as itself.
-        by = names.PASSWORD if names.PASSWORD in methods else names.KEYBOARD_INTERACTIVE
-        answered |= {by}.intersection(methods)
-    own = [_KEY_CALLBACK] if is_overridden(client, _KEY_CALLBACK) else []
-    return own + [text(method) for method in methods if method in answered]
-
-
-_ANSWERS = {
-    names.PASSWORD: "password_auth_requested",
-    names.KEYBOARD_INTERACTIVE: "kbdint_auth_requested",
-}
+_KEYS = text(names.PUBLICKEY)
 
 
 def _asks_for_the_password(challenge: Challenge) -> bool:
@@ -173,6 +108,7 @@ class ClientUserAuth(SSHUserAuthClient):
     #: The password answers one keyboard-interactive question in this login.
     _answersByPassword = False
     _walletOpened = False
+    _plannedForList = False
     _keptTryUsed = False
     _heldBack = False
     #: Called when the server has agreed to be logged in to.
@@ -196,28 +132,62 @@ class ClientUserAuth(SSHUserAuthClient):
         """
         return super().tryAuth(kind) if kind in self.preferredOrder else None
 
+    async def _methodsAhead(self) -> list[bytes]:
+        credentials = self._credentials
+        if credentials.first_method == names.PUBLICKEY:
+            await self._conversation.ask("agent", "client_keys", self._planKeys)
+            if credentials.wallet.next_is_sure:
+                return [names.PUBLICKEY]
+            if credentials.wallet.keys or is_overridden(self._client, KEY_CALLBACK):
+                return []
+        return [names.PASSWORD] if credentials.password_is_sure(self._client) else []
+
+    def signsAtOnce(self, key: Any) -> bool:
+        return self.eager and key is self._credentials.wallet.sure
+
     async def getPublicKey(self) -> ISigner | None:
+        await self._planKeys()
         wallet = self._credentials.wallet
-        if not self._walletOpened:
-            self._walletOpened = True
-            wallet.host_key_proof = getattr(self.transport, "hostKeyProof", None)
-            await wallet.open(self.keySkipped, self._circumstances())
+        if not self._listKnown and self.eager and not wallet.next_is_sure:
+            return None
         key = await self._takeKey()
         if key is None and self._mayAskForKeys():
             given = await self.askPerson(
-                _KEY_CALLBACK, self._client.public_key_auth_requested
+                KEY_CALLBACK, self._client.public_key_auth_requested
             )
             if given:
                 wallet.add(given)
                 key = await self._takeKey()
         return key
 
+    @property
+    def _listKnown(self) -> bool:
+        return self._conversation.server_methods is not None
+
+    async def _planKeys(self) -> None:
+        """
+        Find the keys, and decide which of them to offer: anew when the server
+        has listed its methods, for some of which tries are to be kept.
+        """
+        wallet = self._credentials.wallet
+        if not self._walletOpened:
+            self._walletOpened = True
+            wallet.host_key_proof = getattr(self.transport, "hostKeyProof", None)
+            await wallet.open(self.keySkipped)
+            self._plan()
+        elif self._listKnown and not self._plannedForList:
+            self._plan()
+
+    def _plan(self) -> None:
+        self._plannedForList = self._listKnown
+        self._credentials.wallet.plan(self._circumstances(), self._refused()[_KEYS])
+
     def _circumstances(self) -> Circumstances:
         listed = self._conversation.server_methods or ()
         order = self.preferredOrder
         after = order[order.index(names.PUBLICKEY) + 1 :]
         return self._credentials.wallet.circumstances(
-            self._refused(),
+            sum(n for method, n in self._refused().items() if method != _KEYS),
             kept_for(
                 self._client,
                 self._credentials.password is not None,
@@ -227,14 +197,17 @@ class ClientUserAuth(SSHUserAuthClient):
             listed=self.serverSignatureAlgorithms(),
         )
 
-    def _refused(self) -> int:
+    def _refused(self) -> Counter[str]:
         """
-        How many requests the server counts as refused.
+        How many requests the server counts as refused, by method.
         """
-        return sum(
-            attempt.outcome == "refused" and attempt.method != "none"
+        refused = Counter(
+            attempt.method
             for attempt in self.report.attempts
+            if attempt.outcome == "refused"
         )
+        del refused["none"]
+        return refused
 
     def _mayOffer(self) -> bool:
         """
@@ -242,10 +215,7 @@ class ClientUserAuth(SSHUserAuthClient):
         plan was made is held back here.
         """
         allowed = self._credentials.wallet.allowed
-        return allowed is None or allowed > sum(
-            attempt.outcome == "refused" and attempt.method == "publickey"
-            for attempt in self.report.attempts
-        )
+        return allowed is None or allowed > self._refused()[_KEYS]
 
     def _mayAskForKeys(self) -> bool:
         """
@@ -254,7 +224,7 @@ class ClientUserAuth(SSHUserAuthClient):
         wallet = self._credentials.wallet
         if wallet.allowed is not None and not self._keptTryUsed:
             self._keptTryUsed = True
-            if is_overridden(self._client, _KEY_CALLBACK):
+            if is_overridden(self._client, KEY_CALLBACK):
                 wallet.allowed += 1
         return self._mayOffer()
 
@@ -263,8 +233,8 @@ class ClientUserAuth(SSHUserAuthClient):
         The next key; what was found to be of no use goes into the report.
         """
         wallet = self._credentials.wallet
+        key = await wallet.take() if self._mayOffer() else None
         keys = wallet.keys
-        key = await keys.take() if self._mayOffer() else None
         unusable, keys.unusable = keys.unusable, []
         for problem in unusable:
             self.keySkipped(problem.path, problem.told, problem.cause)
@@ -281,7 +251,7 @@ class ClientUserAuth(SSHUserAuthClient):
         the budget as well.
         """
         wallet = self._credentials.wallet
-        more = wallet.keys or is_overridden(self._client, _KEY_CALLBACK)
+        more = wallet.keys or is_overridden(self._client, KEY_CALLBACK)
         if more and not self._heldBack:
             self._heldBack = True
             self.keySkipped(
@@ -358,8 +328,12 @@ class ClientUserAuth(SSHUserAuthClient):
         return publicKey.sign(signData, self.signatureAlgorithm)
 
     async def getPassword(self, prompt: bytes | None = None) -> Any:
-        if self._credentials.password is not None:
-            return await self._credentials.take_password()
+        credentials = self._credentials
+        if credentials.password is not None:
+            if not self._conversation.requests:
+                # It may still be an answer, where the server takes no password.
+                return credentials.password
+            return await credentials.take_password()
         return await as_deferred(self._client.password_auth_requested)
 
     def getPasswordChange(self, prompt: str, language: str) -> Any:
@@ -367,6 +341,18 @@ class ClientUserAuth(SSHUserAuthClient):
         The old password and a new one, or C{NotImplemented}.
         """
         return self._client.password_change_requested(prompt, language)
+
+    def ssh_USERAUTH_PK_OK_password(self, packet: bytes) -> None:
+        self._credentials.password = None
+        super().ssh_USERAUTH_PK_OK_password(packet)
+
+    def _methodsToTry(self) -> Iterator[bytes]:
+        listed = self._conversation.server_methods or ()
+        if isinstance(self._conversation.request, PasswordRequest) and (
+            names.PASSWORD in listed or self.authenticatedWith
+        ):
+            self._credentials.password = None
+        return super()._methodsToTry()
 
     async def getSubmethods(self) -> Any:
         wanted = await as_deferred(self._client.kbdint_auth_requested)
@@ -401,10 +387,13 @@ class ClientUserAuth(SSHUserAuthClient):
 
     def serviceStarted(self) -> None:
         self.begun()
+        super().serviceStarted()
+
+    def _startLogin(self) -> None:
         as_deferred(self._client.begin_auth, self._credentials.username).addErrback(
             self._hookFailed, "begin_auth"
         )
-        super().serviceStarted()
+        super()._startLogin()
 
     def bannerReceived(self, message: str, language: str) -> Any:
         return self._client.auth_banner_received(message, language)

@@ -44,6 +44,7 @@ from conch_auth.messages import (
     NoneRequest,
     OtherRequest,
     PasswordRequest,
+    PublicKeyOk,
     PublicKeyRequest,
     Success,
     is_described,
@@ -93,8 +94,13 @@ class Conversation:
     one login.
 
     @ivar state: the L{State}.
+    @ivar begun: whether the login has begun.
     @ivar ended: whether the login is over.
     @ivar request: what was last asked for, without secrets.
+    @ivar unread: whether the server did not know what to do with the request
+        that went before it accepted the service.
+    @ivar unjudged: whether the credential that went before the server listed its
+        methods was not judged by it, and may still be wanted.
     @ivar proof: what the request and its responses prove so far, in words.
     @ivar complaint: what the server has said against the request, in words.
     @ivar complaint_cause: the same, as one of L{conch_auth.diagnosis.CAUSES}.
@@ -116,7 +122,10 @@ class Conversation:
     def __init__(self, recorder: Recorder, deadlines: Deadlines) -> None:
         self.recorder = recorder
         self.state = State.CHOOSING
+        self.begun = False
         self.ended = False
+        self.unread = False
+        self.unjudged = False
         self.request: MethodRequest | None = None
         self.proof: str | None = None
         self.proved = False
@@ -149,6 +158,15 @@ class Conversation:
         The method whose request is outstanding or being carried on.
         """
         return self.request.listed_as if self.request is not None else None
+
+    @property
+    def awaits_reply(self) -> bool:
+        """
+        Whether the server has still to answer the request.
+        """
+        if self.state is State.NOT_ACCEPTED:
+            return self.request is not None and not self.unread
+        return awaits_reply(self.state)
 
     def run(self, action: Callable[..., object], *arguments: Any) -> None:
         """
@@ -230,17 +248,60 @@ class Conversation:
         """
         self.drop_question()
         if not self._goes_on_with(request):
-            self.recorder.begin(
-                request.listed_as, offered=True, **self._known_of(request)
-            )
+            self.begin(request, offered=True)
         self.recorder.step("client", "server", *_captions.of_request(request))
         self.proof = _proof_in(request)
         self.complaint = ""
         self.complaint_cause = ""
         self.request = request.without_secrets()
-        self.state = after_request(request)
+        if self.state is not State.NOT_ACCEPTED:
+            self.state = after_request(request)
         self.requests += 1
         self.awaiting_reply()
+
+    def begin(self, request: MethodRequest, **known: Any) -> None:
+        """
+        An attempt begins by C{request}.
+        """
+        self.recorder.begin(request.listed_as, **known, **self._known_of(request))
+
+    def go_ahead(self) -> None:
+        """
+        The login begins before the server has accepted the service.
+        """
+        self.state = State.NOT_ACCEPTED
+
+    def accepted(self) -> None:
+        """
+        The server has accepted the service, and may speak now.
+        """
+        if self.request is None or self.unread:
+            self.state = State.CHOOSING
+        else:
+            self.state = after_request(self.request)
+
+    def not_read(self) -> None:
+        """
+        The server knows nothing of the request that went ahead.
+        """
+        self.unread = self.unjudged = True
+        if self.state is not State.NOT_ACCEPTED:
+            self.state = State.CHOOSING
+        self._take_back()
+        reason = "the server did not know what to do with it"
+        self.recorder.end("failed", reason, cause="method-refused")
+        self.wait(None)
+
+    def _not_among(self, methods: Sequence[bytes]) -> bool:
+        asked_for = self.asked_for
+        return asked_for != names.NONE and asked_for not in methods
+
+    def _take_back(self) -> None:
+        """
+        The key of the request may be offered again.
+        """
+        if isinstance(self.request, PublicKeyRequest):
+            self.spent_keys.pop(self.request.blob, None)
 
     def responding(self, carrying_on: Sequence[Continuation]) -> None:
         """
@@ -324,18 +385,24 @@ class Conversation:
             self._factor_accepted("accepted", None)
 
     def _method_answered(self, message: Failure) -> None:
-        methods = self.server_methods = usable_methods(message.methods)
+        first, methods = self.server_methods is None, usable_methods(message.methods)
+        self.server_methods = methods
         self.recorder.server_methods(methods)
         if message.partial:
             self._factor_accepted("partial", methods)
             return
         reason = self.complaint
-        cause = self.complaint_cause or _reasons.of_refusal(
+        cause: MaybeCause = self.complaint_cause or _reasons.of_refusal(
             self.request, self.recorder.answers
         )
-        if isinstance(self.request, PublicKeyRequest):
+        self.unjudged = first and self._not_among(methods)
+        if self.unjudged:
+            self._take_back()
+            reason = "the server does not take this method, or not as the first"
+            cause = "method-refused"
+        elif isinstance(self.request, PublicKeyRequest):
             self.spent_keys[self.request.blob] = "it was refused before"
-            if self.request.signature is not None:
+            if PublicKeyOk.title in self.recorder.answers:
                 reason = "the server knows the key and did not accept its signature"
         self.recorder.end("refused", reason, methods, cause=cause)
 

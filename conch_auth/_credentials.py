@@ -9,9 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
 
+from conch_auth import names
 from conch_auth._awaiting import as_deferred
 from conch_auth._options import DEFAULT_PORT, Options
 from conch_auth._signers import CertifiedSigner, problem_of
+from conch_auth._sure import is_sure
 from conch_auth.agent import AgentKey, SSHAgentClient
 from conch_auth.errors import AgentError
 from conch_auth.interfaces import ISigner
@@ -32,6 +34,7 @@ class Wallet:
         offered; C{None} for no limit.
     @ivar budget: why it is no more, in words.
     @ivar left_out: the keys beyond it, until they are taken from here.
+    @ivar sure: the key that was taken last, where it L{is_sure}.
 
     @param ask_person: given a name for the report, calls what asks a person for
         a passphrase, with the arguments that follow, and gives a Deferred of
@@ -54,6 +57,8 @@ class Wallet:
         self.allowed: int | None = None
         self.budget = ""
         self.left_out: list[Step] = []
+        self.sure: ISigner | None = None
+        self._found: list[Candidate] = []
         self._last: Any = None
 
     @cached_property
@@ -73,7 +78,7 @@ class Wallet:
         """
         What the keys are to be planned by.
 
-        @param spent: requests that the server has refused already.
+        @param spent: requests that the server has refused already, but for keys.
         @param kept_for: what comes after the keys.
         @param known: what else is known of the server.
         """
@@ -87,17 +92,23 @@ class Wallet:
             **known,
         )
 
-    async def open(
-        self, skipped: Callable[..., object], circumstances: Circumstances
-    ) -> None:
+    async def open(self, skipped: Callable[..., object]) -> None:
         """
-        Find the keys, and decide which of them to offer.
+        Find the keys.
 
         @param skipped: called with the source of what cannot be used, the
             reason in words, and as one of L{conch_auth.diagnosis.CAUSES}.
         """
         found = await self.candidates(skipped)
-        steps = plan_keys([each for each in found if each.item], circumstances)
+        self._found = [each for each in found if each.item]
+
+    def plan(self, circumstances: Circumstances, refused: int = 0) -> None:
+        """
+        Decide which of the keys that were not taken yet to offer.
+
+        @param refused: how many keys were refused already.
+        """
+        steps = plan_keys(self._found, circumstances, refused)
         self.keys[:] = [step.item for step in steps if not step.dropped]
         tried = [step.item for step in steps if not step.left_out]
         self._last = tried[-1] if tried else None
@@ -138,6 +149,42 @@ class Wallet:
             unwanted=self._options.identities_only and blob not in named,
             item=key,
         )
+
+    async def take(self) -> ISigner | None:
+        """
+        The next key; C{None} where there is no more.
+        """
+        before = list(self.keys)
+        key = await self.keys.take()
+        self.sure = key if key is not None and self._is_sure(key, self.keys) else None
+        gone = [each for each in before if each not in self.keys]
+        self._found = [each for each in self._found if each.item not in gone]
+        return key
+
+    @property
+    def next_is_sure(self) -> bool:
+        """
+        Whether the key to be taken next is sure to be taken by the server.
+        """
+        usable = [
+            key
+            for key in self.keys
+            if isinstance(key, LockedKey) or problem_of(key) is None
+        ]
+        return bool(usable) and self._is_sure(usable[0], usable[1:])
+
+    def _is_sure(
+        self, key: ISigner | LockedKey, others: Sequence[ISigner | LockedKey]
+    ) -> bool:
+        """
+        @param others: what would be offered after it.
+        """
+        given = [each.item for each in self._found if each.given]
+        wanted = not others or (
+            key in given and not any(other in given for other in others)
+        )
+        found = any(each.item is key for each in self._found)
+        return found and is_sure(key, wanted, self.recollection)
 
     def is_last(self, key: ISigner | None) -> bool:
         """
@@ -211,10 +258,10 @@ class Wallet:
         except AgentError as error:
             # Who has none has not said that there is one.
             if path or os.environ.get("SSH_AUTH_SOCK"):
-                skipped("ssh-agent", error.told, error.cause)
+                skipped(names.AGENT, error.told, error.cause)
             return ()
         if path and not held:
-            skipped("ssh-agent", "it holds no key, or is locked", "agent-empty")
+            skipped(names.AGENT, "it holds no key, or is locked", "agent-empty")
         return held
 
 

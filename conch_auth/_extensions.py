@@ -50,6 +50,13 @@ class ExtensionTurns:
         self._held: dict[bytes, bytes] = {}
         self.first: dict[bytes, bytes] = {}
 
+    @property
+    def known(self) -> bool:
+        """
+        Whether the first has come, or can come no more.
+        """
+        return self._turn not in (_Turn.NOT_YET, _Turn.FIRST)
+
     def encrypted(self) -> None:
         """
         The server's first NEWKEYS has come.

@@ -85,8 +85,11 @@ class Login(Questions):
 
     def _begin(self) -> None:
         """
-        The first request is about to leave.
+        The login begins, with its first request at the latest.
         """
+        if self._conversation.begun:
+            return
+        self._conversation.begun = True
         self._loginTransport = self.transport
         self._conversation.recorder.start(partial(_transports.facts, self.transport))
         self._conversation.unwatch = _transports.watch(

@@ -54,8 +54,10 @@ class Options:
     max_password_attempts: int = names.MAX_PASSWORD_ATTEMPTS
     gss_host: Any = ()
     gss_delegate_creds: bool | None = None
+    gss_configured: bool = False
     max_auth_tries: int | None = names.MAX_AUTH_TRIES
     memory: Memory | None = None
+    eager: bool = True
     client_host_keys: Any = field(default=(), repr=False)
     client_host_certs: Any = ()
     client_host_keysign: str | None = None
@@ -95,6 +97,16 @@ class Options:
         The server's name in its Kerberos principal; C{None} to use no ticket.
         """
         return self.host if self.gss_host == () else self.gss_host
+
+    @property
+    def gss_asked_for(self) -> bool:
+        """
+        Whether somebody has asked for a ticket to be used, rather than that it
+        is used because it is there.
+        """
+        return self.gss_name is not None and bool(
+            self.gss_host or self.gss_delegate_creds or self.gss_configured
+        )
 
     @property
     def known_as(self) -> tuple[str, int]:
@@ -255,6 +267,7 @@ def _configured(options: Options, config: SSHConfig) -> Options:
         gss_delegate_creds=config.gssapi_delegate_credentials
         if options.gss_delegate_creds is None
         else options.gss_delegate_creds,
+        gss_configured=config.gssapi_authentication,
         identities_only=config.identities_only,
         max_password_attempts=config.number_of_password_prompts,
     )

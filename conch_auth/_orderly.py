@@ -12,14 +12,9 @@ that knows nothing of host keys.
 from __future__ import annotations
 
 from twisted.conch.ssh import transport as conch
-from twisted.conch.ssh.service import SSHService
-from twisted.internet.protocol import connectionDone
 from twisted.python import randbytes
-from twisted.python.failure import Failure
 
 from conch_auth import names
-from conch_auth._ending import EndingTransport
-from conch_auth._extensions import ExtensionTurns
 from conch_auth._kex import (
     COOKIE_SIZE,
     EXT_INFO_CLIENT,
@@ -29,6 +24,7 @@ from conch_auth._kex import (
     check_common,
     guessed_wrong,
 )
+from conch_auth._services import ServingTransport
 from conch_auth._wire import Reader
 from conch_auth.display import text
 from conch_auth.errors import (
@@ -44,7 +40,7 @@ _LAST_GENERIC_MESSAGE = conch.MSG_DEBUG
 _EXCHANGE_MESSAGES = range(conch.MSG_KEXINIT, names.MSG_USERAUTH_REQUEST)
 
 
-class OrderlyTransport(EndingTransport):
+class OrderlyTransport(ServingTransport):
     """
     A client transport on which each message is legal in its place only.
 
@@ -52,10 +48,8 @@ class OrderlyTransport(EndingTransport):
     """
 
     _awaited = conch.MSG_KEXINIT
-    _extensions = ExtensionTurns()
     _packetNumber = 0
     _passOver = False
-    _serviceAwaited = False
     _serviceRequestNumber: int | None = None
     _strict = False
 
@@ -69,19 +63,6 @@ class OrderlyTransport(EndingTransport):
             makes it fit for a screen.
         @param always_display: whether the server asks that it be displayed.
         """
-
-    @property
-    def initialExtensions(self) -> dict[bytes, bytes]:
-        """
-        The extensions of the EXT_INFO that followed the server's first NEWKEYS;
-        some count only if they came there.
-        """
-        return dict(self._extensions.first)
-
-    def connectionMade(self) -> None:
-        self.peerExtensions = {}
-        self._extensions = ExtensionTurns()
-        super().connectionMade()
 
     # Messages and their turns
 
@@ -114,6 +95,9 @@ class OrderlyTransport(EndingTransport):
             return
         if self.service is not None:
             super().dispatchMessage(messageNum, payload)
+        elif self._spoken:
+            # It knows that nothing may be said to it yet.
+            self.instance.packetReceived(messageNum, payload)
         else:
             self.sendUnimplemented()
 
@@ -164,7 +148,7 @@ class OrderlyTransport(EndingTransport):
 
     def ssh_DISCONNECT(self, packet: bytes) -> None:
         code, description = _disconnect(packet)
-        told = getattr(self.service, "disconnectReceived", None)
+        told = getattr(self._listening, "disconnectReceived", None)
         if told is not None:
             self._tell(told, code, text(description))
         self._tell(self.receiveError, code, description)
@@ -194,7 +178,7 @@ class OrderlyTransport(EndingTransport):
         has C{requestUnimplemented} is told which.
         """
         super().receiveUnimplemented(seqnum)
-        told = getattr(self.service, "requestUnimplemented", None)
+        told = getattr(self._listening, "requestUnimplemented", None)
         if told is not None:
             told(seqnum)
 
@@ -205,32 +189,6 @@ class OrderlyTransport(EndingTransport):
         self.sendPacket(
             conch.MSG_UNIMPLEMENTED, self._packetNumber.to_bytes(4, "big")
         )
-
-    # Services
-
-    def requestService(self, instance: SSHService) -> None:
-        self._serviceAwaited = True
-        super().requestService(instance)
-
-    def ssh_SERVICE_ACCEPT(self, packet: bytes) -> None:
-        if not self._serviceAwaited:
-            raise UnexpectedMessage("SERVICE_ACCEPT", "without being asked")
-        # Some old servers name no service; Conch takes that, too.
-        if packet:
-            reader = Reader(packet, "SERVICE_ACCEPT")
-            name = reader.string()
-            reader.end()
-            if name != self.instance.name:
-                raise UnexpectedMessage("SERVICE_ACCEPT", "for another service")
-        self._serviceAwaited = False
-        self._start(self.setService, self.instance)
-
-    def connectionLost(self, reason: Failure | None = connectionDone) -> None:
-        super().connectionLost(reason)
-        if self._serviceAwaited:
-            # It never ran, and somebody may wait for it.
-            self._serviceAwaited = False
-            self._tell(self.instance.serviceStopped)
 
     # Key exchanges
 

@@ -14,7 +14,7 @@ from conch_auth import _transports, algorithms, errors, messages, names, signing
 from conch_auth._gss_messages import GSSRequest, GSSResponse, GSSToken
 from conch_auth._login import Login
 from conch_auth._message import Continuation
-from conch_auth._states import TABLE, after_reply
+from conch_auth._states import after_reply
 from conch_auth._wire import string
 from conch_auth.display import text
 from conch_auth.messages import Message
@@ -68,7 +68,7 @@ class Packets(Login):
         The one whose reply is awaited is then as good as refused.
         """
         conversation = self._conversation
-        if messages.Success not in TABLE[conversation.state]:
+        if not conversation.awaits_reply:
             return
         if conversation.server_methods is None:
             self._end(errors.ProtocolError("the server knows no authentication"))
@@ -241,8 +241,7 @@ class Packets(Login):
         except (errors.UnusableAnswer, errors.TransportNotSecure):
             self._ebAuth(Failure())
             return
-        if conversation.requests == 0:
-            self._begin()
+        self._begin()
         conversation.sending(request)
         head = string(self.user) + string(self.instance.name) + string(kind)
         secret = isinstance(request, messages.PasswordRequest)

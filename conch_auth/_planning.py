@@ -9,8 +9,8 @@ from typing import Any
 
 from conch_auth import names
 from conch_auth._causes import Cause
-from conch_auth._client_auth import kept_for
 from conch_auth._credentials import Wallet
+from conch_auth._given import kept_for
 from conch_auth._options import DEFAULT_PORT, Options
 from conch_auth.callbacks import SSHClient
 from conch_auth.display import text

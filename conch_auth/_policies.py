@@ -113,6 +113,13 @@ class _AcceptAny:
         return True
 
 
+def is_judging(policy: IHostKeyPolicy) -> bool:
+    """
+    Whether C{policy} looks at the host key at all.
+    """
+    return not isinstance(policy, _AcceptAny)
+
+
 def insecure_accept_any() -> IHostKeyPolicy:
     """
     A policy that accepts every host key of every host.

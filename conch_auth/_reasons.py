@@ -34,6 +34,7 @@ from conch_auth.messages import (
     MethodRequest,
     NoneRequest,
     PasswordRequest,
+    PublicKeyOk,
 )
 
 
@@ -59,7 +60,7 @@ def of_refusal(
     @param answers: the names of the messages that it had answered before.
     """
     if isinstance(request, KeyRequest):
-        return _of_refused_key(request)
+        return _of_refused_key(request, PublicKeyOk.title in answers)
     if isinstance(request, PasswordRequest):
         changed = request.new_password is not None
         return "password-change-refused" if changed else "password-refused"
@@ -73,10 +74,10 @@ def of_refusal(
     )
 
 
-def _of_refused_key(request: KeyRequest) -> Cause:
+def _of_refused_key(request: KeyRequest, confirmed: bool) -> Cause:
     if isinstance(request, HostBasedRequest):
         return "host-refused"
-    if request.signature is not None:
+    if confirmed:
         return "signature-refused"
     certified = is_certificate_algorithm(key_type_of(request))
     return "certificate-refused" if certified else "key-refused"

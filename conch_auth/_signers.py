@@ -37,7 +37,12 @@ NOT_GIVEN = "it is encrypted and no passphrase was given"
 class Signer:
     """
     What signers have in common: a public half, and where it came from.
+
+    @ivar in_memory: whether it signs in the very call, without a person, an agent
+        or a token.
     """
+
+    in_memory = False
 
     def __init__(self, blob: bytes, source: str) -> None:
         self._blob = blob
@@ -69,6 +74,8 @@ class KeySigner(Signer):
     """
     A private key in memory.
     """
+
+    in_memory = True
 
     def __init__(self, key: Key, source: str) -> None:
         super().__init__(key.blob(), source)
@@ -190,6 +197,7 @@ class CertifiedSigner(Signer):
     def __init__(self, signer: ISigner, certificate: Certificate, source: str) -> None:
         super().__init__(certificate.blob, source)
         self.algorithms = tuple(map(certificate_algorithm, signer.algorithms))
+        self.in_memory = getattr(signer, "in_memory", False)
         self.certificate = certificate
         self.signer = signer
 

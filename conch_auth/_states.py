@@ -43,6 +43,7 @@ class State(Enum):
     name in an error.
     """
 
+    NOT_ACCEPTED = "before it had accepted the service"
     CHOOSING = "while no request was outstanding"
     NONE_SENT = "in reply to a 'none' request"
     KEY_OFFERED = "in reply to the offer of a key"
@@ -62,11 +63,14 @@ class State(Enum):
     ENDED = "after the login had ended"
 
 
+#: RFC 4253, section 10: a request may go before the service was accepted, and is
+#: answered after that.
 #: RFC 4252, sections 5.1, 5.4, 7, 8 and 9; RFC 4256, section 3.  A banner may
 #: come at any time.  A server may give up on questions it has asked, or ask
 #: others.  RFC 4462, section 3: a server that reports an error then refuses; it
 #: may do so about the last token, which the MIC follows at once.
 TABLE: dict[State, dict[type[Message], State]] = {
+    State.NOT_ACCEPTED: {},
     State.CHOOSING: {Banner: State.CHOOSING},
     State.NONE_SENT: {
         Banner: State.NONE_SENT,

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, succeed
 
 from conch_auth import names
 from conch_auth.certificates import key_type
@@ -77,6 +78,16 @@ def host_key_to_bind(transport: Any) -> bytes | None:
     if offered != names.HOSTBOUND_VERSION or not protects(transport, "in"):
         return None
     return None if proof is None else proof.host_key
+
+
+def when_extensions_known(transport: Any) -> Deferred[None]:
+    """
+    Wait until the server's L{server_signature_algorithms} are known, or can come
+    no more.  A transport that is not ours starts a service after that.
+    """
+    when = getattr(transport, "whenExtensionsKnown", None)
+    known: Deferred[None] = succeed(None) if when is None else when()
+    return known
 
 
 def hide_length(transport: Any, size: int) -> None:

@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from conch_auth import _agent_messages
+from conch_auth import _agent_messages, names
 from conch_auth._agent_connection import AgentConnection
 from conch_auth._agent_constraints import Constraints, Destination, Hop
 from conch_auth._agent_messages import SESSION_BIND, Request
@@ -67,7 +67,7 @@ class AgentKey:
         self._blob = blob
         self.comment = text(comment)
         shown = printable(self.comment, limit=64)
-        self.source = f"ssh-agent ({shown})" if shown else "ssh-agent"
+        self.source = f"{names.AGENT} ({shown})" if shown else names.AGENT
         self.algorithms = _algorithms_of(key_type(blob))
 
     def sshType(self) -> bytes:

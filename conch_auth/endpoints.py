@@ -24,11 +24,12 @@ from twisted.python.failure import Failure
 
 from conch_auth import names
 from conch_auth._causes import Cause
-from conch_auth._client_auth import ClientUserAuth, Credentials
+from conch_auth._client_auth import ClientUserAuth
 from conch_auth._connection import ClientTransport, Creator, SSHClientConnection
 from conch_auth._credentials import Wallet
 from conch_auth._deadlines import Deadlines
 from conch_auth._frames import drop_frames
+from conch_auth._given import Credentials
 from conch_auth._host_credentials import HostWallet
 from conch_auth._keysign import find_keysign
 from conch_auth._options import (
@@ -42,6 +43,7 @@ from conch_auth._options import (
     method_names,
     seconds,
 )
+from conch_auth._policies import is_judging
 from conch_auth._trust import policy_for
 from conch_auth.callbacks import SSHClient
 from conch_auth.errors import ConnectFailed, ConnectionLost, ConnectTimeout, LoginError
@@ -89,6 +91,7 @@ def connect(
     disable_trivial_auth: bool = True,
     max_auth_tries: int | None = names.MAX_AUTH_TRIES,
     memory: str | os.PathLike[str] | Memory | None = None,
+    eager: bool = True,
     config: Any = None,
     reactor: Any = None,
     endpoint: IStreamClientEndpoint | None = None,
@@ -153,6 +156,9 @@ def connect(
     @param memory: the path of a file in which to remember what worked and what
         was refused, so that the right key goes first the next time; or a
         L{Memory<conch_auth.memory.Memory>}.  C{None} remembers nothing.
+    @param eager: begin the login with a key, or with the password, that is sure
+        to be wanted, before the server has said what it takes: one round trip
+        is all that it costs then.  C{docs/eager.rst} says when that is.
     @param config: have what is not given here resolved by OpenSSH's own
         C{ssh -G}: C{()} for the user's and the system's configuration, or the
         path of a file; or an L{SSHConfig<conch_auth.ssh_config.SSHConfig>} that
@@ -208,6 +214,7 @@ def connect(
         gss_delegate_creds=gss_delegate_creds,
         max_auth_tries=auth_tries(max_auth_tries),
         memory=memory_in(memory),
+        eager=eager,
         config=config,
     )
     check(options)
@@ -412,12 +419,16 @@ class _Opening:
                 wallet=wallet,
                 password=options.password,
                 preferred_auth=methods,
+                order_given=options.preferred_auth is not None,
+                ticket_asked_for=options.gss_asked_for,
+                host_judged=is_judging(self._policy),
                 host=HostWallet(options, self._reactor)
                 if options.has_host_keys
                 else None,
             ),
         )
         auth.clock = IReactorTime(self._reactor)
+        auth.eager = options.eager
         auth.maxPasswordAttempts = options.max_password_attempts
         auth.loginTimeout = options.login_timeout
         auth.allowTrivialAuth = options.allow_trivial_auth

@@ -86,6 +86,16 @@ class IUserAuthService(Interface):
         Whether a secret may be sent.
         """
 
+    def signsAtOnce(key: Any) -> bool:
+        """
+        Whether to sign with a key without asking the server first.
+        """
+
+    def whenExtensionsKnown() -> Any:
+        """
+        Wait for what the server takes to be known.
+        """
+
     def serverSignatureAlgorithms() -> Sequence[bytes]:
         """
         The server's C{server-sig-algs}; empty where it sent none.

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from conch_auth import _memory_file, names
 from conch_auth._wire import string, uint32
 from conch_auth.display import printable
-from conch_auth.report import AuthReport
+from conch_auth.report import Attempt, AuthReport
 
 __all__ = ["Memory", "Recollection", "default_path"]
 
@@ -42,6 +42,9 @@ _HASH_LENGTH = 32
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _NOTHING = "-"
+_UNATTENDED = "unattended"
+#: Seconds in which nobody can have read a question, and answered it.
+_AT_ONCE = 0.2
 #: What was learnt is written anew after so many seconds, though it be the same.
 _A_DAY = 86400
 
@@ -69,6 +72,8 @@ class Recollection:
         there was none.
     @ivar key: the fingerprint of the first key that was accepted in it; empty
         where there was none.
+    @ivar unattended: whether an agent has signed with it so fast that nobody can
+        have been asked.
     @ivar refused: fingerprints of the keys that were refused since they were
         last accepted, longest ago first.
     @ivar seconds: when this was learnt, in seconds since 1970-01-01 UTC.
@@ -78,34 +83,46 @@ class Recollection:
     key: str = ""
     refused: tuple[str, ...] = ()
     seconds: int = 0
+    unattended: bool = False
 
     def after(self, report: AuthReport) -> Recollection:
         """
         What there is to remember after another login.
         """
-        accepted = _keys_in(report, "accepted", "partial")
-        refused = _keys_in(report, "refused")
+        signed = _with_keys(report, "accepted", "partial")
+        accepted = _fingerprints(signed)
+        refused = _fingerprints(_with_keys(report, "refused"))
         key = "" if self.key in refused else self.key
         kept = [each for each in (*self.refused, *refused) if each not in accepted]
         return replace(
             self,
             methods=_passed(report) if report.succeeded else self.methods,
             key=accepted[0] if accepted else key,
+            unattended=_is_unattended(signed[0]) if signed else self.unattended,
             refused=_last_of_each(kept)[-MAX_REFUSED:],
         )
 
 
-def _keys_in(report: AuthReport, *outcomes: str) -> list[str]:
+def _with_keys(report: AuthReport, *outcomes: str) -> list[Attempt]:
     """
-    The fingerprints of the user's keys with one of these outcomes.
+    The attempts with a key of the user's and one of these outcomes.
     """
     return [
-        attempt.key.fingerprint
+        attempt
         for attempt in report.attempts
         if attempt.outcome in outcomes
         and attempt.method == _PUBLICKEY
         and attempt.key is not None
     ]
+
+
+def _fingerprints(attempts: Iterable[Attempt]) -> list[str]:
+    return [attempt.key.fingerprint for attempt in attempts if attempt.key is not None]
+
+
+def _is_unattended(attempt: Attempt) -> bool:
+    by_agent = (attempt.source or "").startswith(names.AGENT)
+    return by_agent and attempt.agent_seconds < _AT_ONCE
 
 
 def _passed(report: AuthReport) -> tuple[str, ...]:
@@ -150,6 +167,7 @@ class _Record:
             ",".join(kept.methods) or _NOTHING,
             kept.key or _NOTHING,
             ",".join(kept.refused) or _NOTHING,
+            *[_UNATTENDED] * kept.unattended,
         )
         return " ".join(fields).encode("ascii") + b"\n"
 
@@ -158,9 +176,11 @@ class _Record:
         """
         @raise ValueError: it is no such line.
         """
-        salt, digest, seconds, methods, key, refused = line.decode("ascii").split(" ")
-        if not _SECONDS.fullmatch(seconds):
-            raise ValueError(seconds)
+        salt, digest, seconds, methods, key, refused, *more = (
+            line.decode("ascii").split(" ")
+        )
+        if not _SECONDS.fullmatch(seconds) or more not in ([], [_UNATTENDED]):
+            raise ValueError(line)
         return cls(
             _decoded(salt, _SALT_LENGTH),
             _decoded(digest, _HASH_LENGTH),
@@ -169,6 +189,7 @@ class _Record:
                 "".join(_several(key, _is_fingerprint, 1)),
                 _several(refused, _is_fingerprint, MAX_REFUSED),
                 int(seconds),
+                bool(more),
             ),
         )
 

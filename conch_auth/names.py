@@ -63,6 +63,9 @@ def is_method_name(name: bytes) -> bool:
     return _METHOD_NAME.fullmatch(name) is not None
 
 
+#: What the source of an agent's key begins with.
+AGENT = "ssh-agent"
+
 SSH_RSA = b"ssh-rsa"
 RSA_SHA2_256 = b"rsa-sha2-256"
 RSA_SHA2_512 = b"rsa-sha2-512"

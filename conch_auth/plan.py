@@ -165,15 +165,17 @@ class Step:
 
 
 def plan_keys(
-    candidates: Iterable[Candidate], circumstances: Circumstances
+    candidates: Iterable[Candidate], circumstances: Circumstances, refused: int = 0
 ) -> list[Step]:
     """
     The keys in the order in which to offer them, each with what becomes of it.
+
+    @param refused: how many keys were refused before these are planned.
     """
     ordered = _in_order(list(candidates), circumstances.recollection)
     seen: dict[bytes, str] = {}
     steps: list[Step] = []
-    number = 0
+    number = refused
     for candidate in ordered:
         step = _judged(candidate, circumstances, seen)
         if not step.left_out:

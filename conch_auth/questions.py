@@ -33,6 +33,14 @@ class Questions(SSHService):
     @cvar signatureAlgorithms: the signature algorithms allowed, most wanted
         first.  C{ssh-rsa} (SHA-1) is taken only where the server names nothing
         better.
+    @cvar eager: do not ask the server first what it takes: the methods that
+        C{preferredOrder} begins with, as far as they are C{publickey} and
+        C{password}, are tried at once.  The first key of L{getPublicKey} is
+        signed with, unasked; where there is none, L{getPassword} is asked, and
+        its answer sent.  On L{SSHClientTransport
+        <conch_auth.transport.SSHClientTransport>} that request leaves together
+        with the service's own; elsewhere it goes first when the service starts.
+        Where it is refused, the login goes on as it does without.
     @cvar hostBoundSignatures: have a key's signature name the server's host key,
         where the server takes that (C{publickey-hostbound-v00@openssh.com}): an
         agent wants it for a key that is for some hosts only.
@@ -77,6 +85,7 @@ class Questions(SSHService):
         names.KEYBOARD_INTERACTIVE,
     ]
     signatureAlgorithms: Sequence[bytes] = names.SIGNATURE_ALGORITHMS
+    eager = False
     hostBoundSignatures = True
     hideLengths = True
     allowTrivialAuth = False

@@ -18,9 +18,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from conch_auth import errors, messages, names
-from conch_auth._packets import Packets
+from conch_auth._ahead import Beginning
 from conch_auth._saslprep import saslprep
-from conch_auth._states import State
 from conch_auth.interfaces import IUserAuthService
 from conch_auth.messages import Message
 from conch_auth.methods import (
@@ -61,7 +60,7 @@ _T = TypeVar("_T", bound=Method)
 
 
 @implementer(IUserAuthService)
-class SSHUserAuthClient(Packets):
+class SSHUserAuthClient(Beginning):
     """
     Logs a user in, by whatever its owner can offer and the server accepts.
 
@@ -79,8 +78,6 @@ class SSHUserAuthClient(Packets):
 
     name = b"ssh-userauth"
     methods: Mapping[bytes, type[Method]] = METHODS
-    lastPublicKey: Any = None
-    triedPublicKeys: list[Any]
     _oldPass: Any = None
     _newPass: Any = None
     _remaining: Iterator[bytes] = iter(())
@@ -98,27 +95,6 @@ class SSHUserAuthClient(Packets):
         # Conch's own command line passes text.
         self.user = user_name(user) if isinstance(user, str) else user
         self.instance = instance
-
-    # Starting.
-
-    def serviceStarted(self) -> None:
-        """
-        Ask which methods there are.  A login that has succeeded stays as it
-        is on its connection: a transport may request the service again after a
-        key exchange.
-        """
-        if self._current is not None and self._current.ended:
-            here = self._loginTransport is self.transport
-            if here and self._current.state is State.SUCCEEDED:
-                return
-            self._current = None
-        self.authenticatedWith = []
-        self.triedPublicKeys = []
-        self.lastPublicKey = None
-        self._bannerBytes = 0
-        self._disconnected = None
-        self._disconnectedFor = "server-disconnected"
-        self.askForAuth(names.NONE, b"")
 
     # What the server's messages lead to.
 
@@ -234,7 +210,7 @@ class SSHUserAuthClient(Packets):
         while not result and not self._conversation.ended:
             method = next(iterator, None)
             if method is None:
-                self.methodsExhausted()
+                self._noneLeft()
                 return None
             tried = maybeDeferred(self.tryAuth, method)
             tried.addErrback(self._tryFailed, method)
@@ -242,6 +218,13 @@ class SSHUserAuthClient(Packets):
                 return tried.addCallback(self._cbUserauthFailure, iterator)
             result = tried.result
         return None
+
+    def _noneLeft(self) -> None:
+        if self.eager and self._conversation.server_methods is None:
+            # What could go ahead has gone, and the server was never asked.
+            self.askForAuth(names.NONE, b"")
+        else:
+            self.methodsExhausted()
 
     def _tryFailed(self, failure: Failure, method: bytes) -> bool:
         self._conversation.could_not_start(method, failure, _switch_of(method))

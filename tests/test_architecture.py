@@ -32,14 +32,14 @@ DRAWING = {
         _awaiting _deadlines _transports _local _conversation _signers
         methods._base methods.password methods.keyboard_interactive
         methods.publickey methods.gssapi methods.hostbased methods
-        _gss questions _login _packets userauth
+        _gss questions _login _packets _ahead userauth
         _agent_exchange _agent_connection agent _keyforms keys security_keys
         _ssh_program ssh_config _keysign
     """,
     "doors": """
-        callbacks _terminal _options _credentials _host_credentials
-        _client_auth _trust
-        _question _kex _extensions _greeting _ending _orderly transport
+        callbacks _terminal _options _sure _credentials _host_credentials
+        _given _client_auth _trust
+        _question _kex _extensions _greeting _ending _services _orderly transport
         _connection endpoints command_endpoint tunnel_endpoint _planning
         _loopback_link _loopback_wire _loopback_server
         _loopback_auth _loopback_session loopback

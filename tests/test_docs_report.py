@@ -1,5 +1,5 @@
 """
-The programs of C{docs/report.rst} and C{docs/index.rst}.
+The programs of C{docs/report.rst}, C{docs/eager.rst} and C{docs/index.rst}.
 """
 
 from __future__ import annotations
@@ -13,6 +13,20 @@ class ReportPageTests(PageCase):
     """
 
     page = "report"
+
+    async def test_programs(self) -> None:
+        """
+        Each prints what is said of it.
+        """
+        await self.run_page()
+
+
+class EagerPageTests(PageCase):
+    """
+    C{docs/eager.rst}.
+    """
+
+    page = "eager"
 
     async def test_programs(self) -> None:
         """

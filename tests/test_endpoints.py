@@ -421,7 +421,7 @@ class CancelTests(MemoryCase):
                 self.assertIsInstance(end.value, defer.CancelledError)
             self.assert_closed()
             steps += 1
-        self.assertGreater(steps, 8)
+        self.assertGreater(steps, 6)
 
     def carry(self, link: Any) -> bool:
         """

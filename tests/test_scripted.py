@@ -505,7 +505,11 @@ class ListeningTests(TestCase):
 
     def connect(self, server: ScriptedServer) -> Any:
         return connect(
-            **server.options, username="alice", client_keys=[KEY], agent_path=None
+            **server.options,
+            username="alice",
+            client_keys=[KEY],
+            agent_path=None,
+            eager=False,
         )
 
     async def test_command(self) -> None:

@@ -38,6 +38,10 @@ class PublicKey(Method):
     _passed_over = False
     # Whether its signer can make no RSA signature but SHA-1.
     _signer_is_sha1_only = False
+    # The request that is to be signed though the server was not asked.
+    _unasked: PublicKeyRequest | None = None
+    # Whether a key was offered once more, which the server had not judged.
+    _offered_again = False
     # The request with an older kind of signature, where the signer can make
     # no other.
     _fallback: PublicKeyRequest | None = None
@@ -57,12 +61,27 @@ class PublicKey(Method):
         for _ in range(self.service.maxAttempts):
             self._passed_over = False
             answer = await self._next_key()
+            if _is_key(answer) and self.service.signsAtOnce(answer):
+                await self._extensions(answer)
             offered = await maybeDeferred(self.service._cbGetPublicKey, answer)
             if offered or not self._passed_over:
                 return bool(offered)
         return False
 
+    async def _extensions(self, key: Any) -> None:
+        """
+        Wait for the server's EXT_INFO where it decides between algorithms, or
+        where an agent might sign for a named host only.
+        """
+        in_memory = getattr(key, "in_memory", not ISigner.providedBy(key))
+        if not in_memory or len(self._algorithms_of(key)) > 1:
+            await self.ask("server", "whenExtensionsKnown")
+
     async def _next_key(self) -> Any:
+        if self.conversation.unjudged and not self._offered_again:
+            self._offered_again = True
+            if self.service.lastPublicKey is not None:
+                return self.service.lastPublicKey
         sha1_only = _keys_of_conch_agent(self.service)
         try:
             answer = await self.ask("agent", "getPublicKey")
@@ -75,10 +94,11 @@ class PublicKey(Method):
 
     def offer(self, answer: Any) -> bool:
         """
-        Ask the server whether a key would do (RFC 4252, section 7).
+        Ask the server whether a key would do (RFC 4252, section 7), or sign with
+        it at once.
 
         @param answer: what C{getPublicKey} gave: a key, C{None} or a failure.
-        @return: whether a request was sent.
+        @return: whether a request was sent, or is to be.
         """
         if answer is None:
             self.has_nothing("no key was offered", "no-key")
@@ -104,7 +124,12 @@ class PublicKey(Method):
         self.conversation.algorithm_reasons[blob] = choice.reason
         self.count_try()
         request = PublicKeyRequest(choice.algorithm, blob)
-        self.service.askForAuth(self.name, request.build())
+        if self.service.signsAtOnce(answer):
+            self._unasked, self._fallback = request, None
+            self._go_on(self._sign())
+        else:
+            self._unasked = None
+            self.service.askForAuth(self.name, request.build())
         return True
 
     def _algorithms_of(self, key: Any) -> Sequence[bytes]:
@@ -157,7 +182,7 @@ class PublicKey(Method):
         """
         The request that is to be signed; C{None} once there is no more to sign.
         """
-        asked, fallback = self.conversation.request, self._fallback
+        asked, fallback = self._unasked or self.conversation.request, self._fallback
         if not isinstance(asked, PublicKeyRequest) or asked.signature is not None:
             return None
         if fallback is not None and fallback.blob == asked.blob:
@@ -169,7 +194,10 @@ class PublicKey(Method):
 
     def _step_failed(self, failure: Failure) -> None:
         # One key that cannot sign is no reason to leave out the next.
+        unasked, self._unasked = self._unasked, None
         if not failure.check(Superseded):
+            if unasked is not None:
+                self.conversation.begin(unasked)
             self.service._ebAuth(failure)
 
     async def _sign(self) -> None:
@@ -205,6 +233,7 @@ class PublicKey(Method):
             self._fallback = replace(wanted, algorithm=made)
             self._go_on(self._sign())
             return
+        self._unasked = None
         request = wanted.signed_with(signature)
         self.service.askForAuth(request.method, request.build())
 
