@@ -99,7 +99,8 @@ class Beginning(Packets):
         return True
 
     def _startLogin(self) -> None:
-        if not self.eager:
+        if not self.eager or self.allowTrivialAuth:
+            # Who wants no proof is best asked without one.
             self.askForAuth(names.NONE, b"")
             return
         self._begin()
