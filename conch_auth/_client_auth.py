@@ -135,10 +135,15 @@ class ClientUserAuth(SSHUserAuthClient):
     async def _methodsAhead(self) -> list[bytes]:
         credentials = self._credentials
         if credentials.first_method == names.PUBLICKEY:
-            await self._conversation.ask("agent", "client_keys", self._planKeys)
-            if credentials.wallet.next_is_sure:
+            await self._conversation.ask(
+                "agent", "client_keys", self._planKeys, told=False
+            )
+            wallet = credentials.wallet
+            if wallet.next_is_sure:
                 return [names.PUBLICKEY]
-            if credentials.wallet.keys or is_overridden(self._client, KEY_CALLBACK):
+            # What cannot be used is told when the keys have their turn.
+            others = wallet.keys or wallet.keys.unusable
+            if others or is_overridden(self._client, KEY_CALLBACK):
                 return []
         return [names.PASSWORD] if credentials.password_is_sure(self._client) else []
 

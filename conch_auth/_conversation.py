@@ -66,9 +66,10 @@ class Question:
 
     _log = Logger()
 
-    def __init__(self, name: str, party: Party) -> None:
+    def __init__(self, name: str, party: Party, told: bool) -> None:
         self.name = name
         self.party: Party = party
+        self.told = told
         self.answered: Deferred[Any] = Deferred()
         self.asked: Deferred[Any] | None = None
         self.dropped = False
@@ -195,22 +196,29 @@ class Conversation:
         self._deadlines.wait(party)
 
     def ask(
-        self, party: Party, name: str, question: Callable[..., Any], *arguments: Any
+        self,
+        party: Party,
+        name: str,
+        question: Callable[..., Any],
+        *arguments: Any,
+        told: bool = True,
     ) -> Deferred[Any]:
         """
         Ask the owner.
 
         @param party: who is waited for meanwhile.
         @param name: the question's name, for errors.
+        @param told: whether it is a step of the report.
         @return: the answer, in the same call where the owner gave it so; or
             the owner's failure; or L{Superseded}.
         """
         self.drop_question()
         if self.ended:
             return fail(Superseded())
-        pending = self._question = Question(name, party)
+        pending = self._question = Question(name, party, told)
         self.last_question = name
-        self.recorder.step("client", party, name)
+        if told:
+            self.recorder.step("client", party, name)
         self.wait(party)
         asked = pending.asked = as_deferred(question, *arguments)
         asked.addBoth(self._answered, pending)
@@ -225,8 +233,9 @@ class Conversation:
             return
         self._question = None
         self.wait(None)
-        told = _captions.of_answer(answer)
-        self.recorder.step(pending.party, "client", "answer", told)
+        if pending.told:
+            told = _captions.of_answer(answer)
+            self.recorder.step(pending.party, "client", "answer", told)
         pending.answered.callback(answer)
 
     def drop_question(self, error: Exception | None = None) -> None:
@@ -239,7 +248,8 @@ class Conversation:
         if pending is not None:
             self.wait(None)
             why = "" if error is None else str(error)
-            self.recorder.step("client", pending.party, "cancel", why)
+            if pending.told:
+                self.recorder.step("client", pending.party, "cancel", why)
             pending.fail(error or Superseded())
 
     def sending(self, request: MethodRequest) -> None:

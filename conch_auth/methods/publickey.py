@@ -75,7 +75,9 @@ class PublicKey(Method):
         """
         in_memory = getattr(key, "in_memory", not ISigner.providedBy(key))
         if not in_memory or len(self._algorithms_of(key)) > 1:
-            await self.ask("server", "whenExtensionsKnown")
+            await self.conversation.ask(
+                "server", "EXT_INFO", self.service.whenExtensionsKnown, told=False
+            )
 
     async def _next_key(self) -> Any:
         if self.conversation.unjudged and not self._offered_again:

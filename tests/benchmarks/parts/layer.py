@@ -15,7 +15,7 @@ from tests.benchmarks.scale import Scale
 
 PART = "layer"
 UNIT = "µs of processor time a login"
-COURSES = ("Conch", "ordinary", "signature")
+COURSES = ("Conch", "ordinary", "eager", "signature")
 
 
 def measure(scale: Scale) -> Iterator[Comparison]:
