@@ -45,6 +45,8 @@ _CARRYING_ON: tuple[tuple[State, str, Message], ...] = (
     (State.STEPPING, "GSSAPI_MIC", GSSMic(b"")),
     (State.STEPPING, "GSSAPI_ERRTOK", GSSErrorToken(b"")),
 )
+#: What may have gone ahead of SERVICE_ACCEPT, which is the transport's.
+_AHEAD = (State.NONE_SENT, State.SIGNATURE_SENT, State.PASSWORD_SENT)
 _HEAD = """\
 digraph states {
   rankdir=LR
@@ -63,6 +65,8 @@ _FAILURE, _SUCCESS = "#d0504f", "#2f9e5f"
 def _edges() -> Iterator[str]:
     for state, said, request in _REQUESTS:
         yield _sent(state, after_request(request), said)
+    for following in _AHEAD:
+        yield f'{State.NOT_ACCEPTED.name} -> {following.name} [label="SERVICE_ACCEPT"]'
     for state, said, message in _CARRYING_ON:
         yield _sent(state, after_message(message), said)
     for state, replies in TABLE.items():
