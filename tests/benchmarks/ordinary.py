@@ -5,7 +5,7 @@ A process as an application's is, not as a test's.
 from __future__ import annotations
 
 import resource
-import sys
+from typing import IO
 
 from twisted.logger import (
     FilteringLogObserver,
@@ -29,13 +29,13 @@ def raise_descriptor_limit() -> int:
     return most
 
 
-def log_warnings() -> None:
+def log_warnings(to: IO[str]) -> None:
     """
-    Log warnings and errors, as C{logging} does for the libraries that use it when
-    nobody has said anything else.  Before it is said where to, Twisted would keep
-    every event.
+    Log warnings and errors, and nothing below them, as C{logging} does for the
+    libraries that use it, where nobody has said anything else.  Until it is said
+    where to log, Twisted would keep every event.
     """
     look_away()
     wanted = LogLevelFilterPredicate(LogLevel.warn)
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [wanted])
+    observer = FilteringLogObserver(textFileLogObserver(to), [wanted])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)

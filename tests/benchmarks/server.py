@@ -118,7 +118,13 @@ KINDS: dict[str, Callable[[Sequence[Account]], None]] = {
 
 def main(kind: str) -> None:
     raise_descriptor_limit()
-    log_warnings()
+    # Conch's calls every DISCONNECT an error.
+    with open(os.devnull, "w") as nowhere:
+        log_warnings(nowhere)
+        _serve(kind)
+
+
+def _serve(kind: str) -> None:
     accounts = [Account(**fields) for fields in json.loads(sys.stdin.readline())]
     threading.Thread(target=_end_with_input, daemon=True).start()
     KINDS[kind](accounts)

@@ -116,7 +116,7 @@ async def _serve(client: Client, gather: Gather) -> None:
 
 def main(name: str) -> None:
     raise_descriptor_limit()
-    log_warnings()
+    log_warnings(sys.stderr)
     client: Client = client_named(name)
     client.run(lambda gather: _serve(client, gather))
 
