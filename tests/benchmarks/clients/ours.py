@@ -53,7 +53,7 @@ class Connect(OnTwisted):
     def prepare(self, server: Server, login: Login) -> None:
         super().prepare(server, login)
         # A client that could answer questions has two ways to send its password.
-        kind = SSHClient
+        kind: Any = SSHClient
         if login.answer is not None:
             kind = type("Answering", (_Client,), {"answer": login.answer})
         self._options: dict[str, Any] = {
