@@ -33,7 +33,7 @@ from twisted.python.failure import Failure
 from conch_auth import SSHClient, connect
 from conch_auth.loopback import LoopbackServer
 from tests.benchmarks.about import about
-from tests.benchmarks.limits import raise_descriptor_limit
+from tests.benchmarks.ordinary import log_warnings, raise_descriptor_limit
 
 ROOT = Path(__file__).parent.parent
 #: What the server's accept queue bears.
@@ -331,6 +331,7 @@ def main() -> None:
     what = sys.argv[1]
     logins = int(sys.argv[2]) if len(sys.argv) == 3 else defaults[what]
     raise_descriptor_limit()
+    log_warnings()
     react(
         lambda reactor: Deferred.fromCoroutine(
             serve(reactor) if what == "serve" else report(reactor, what, logins)

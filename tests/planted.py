@@ -59,18 +59,8 @@ def _values(event: dict[str, Any]) -> str:
     return repr([value for value in event.values() if isinstance(value, plain)])
 
 
-_watch = Watch()
-
-
 def watch() -> None:
     """
-    Watch from now on.
+    Watch from now on.  It formats every event, and takes its time.
     """
-    globalLogPublisher.addObserver(_watch)
-
-
-def look_away() -> None:
-    """
-    Watch no more, where it would be in the way: it formats every event.
-    """
-    globalLogPublisher.removeObserver(_watch)
+    globalLogPublisher.addObserver(Watch())

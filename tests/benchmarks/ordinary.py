@@ -15,8 +15,6 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from tests.planted import look_away
-
 
 def raise_descriptor_limit() -> int:
     """
@@ -35,7 +33,6 @@ def log_warnings(to: IO[str]) -> None:
     libraries that use it, where nobody has said anything else.  Until it is said
     where to log, Twisted would keep every event.
     """
-    look_away()
     wanted = LogLevelFilterPredicate(LogLevel.warn)
     observer = FilteringLogObserver(textFileLogObserver(to), [wanted])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
