@@ -405,8 +405,8 @@ class Conversation:
         cause: MaybeCause = self.complaint_cause or _reasons.of_refusal(
             self.request, self.recorder.answers
         )
-        self.unjudged = first and self._not_among(methods)
-        if self.unjudged:
+        if first and self._not_among(methods):
+            self.unjudged = True
             self._take_back()
             reason = "the server does not take this method, or not as the first"
             cause = "method-refused"

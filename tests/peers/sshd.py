@@ -65,6 +65,7 @@ class User:
     @ivar password: an empty one is one that anybody has; C{None} is none.
     @ivar locked: the account is locked.
     @ivar expired: the password must be changed at the next login.
+    @ivar home: the home directory.
     @ivar rounds: questions that PAM asks instead of the password: C{"info:TEXT"},
         C{"on:PROMPT=ANSWER"} or C{"off:PROMPT=ANSWER"}.
     """
@@ -73,6 +74,7 @@ class User:
     password: str | None = None
     locked: bool = False
     expired: bool = False
+    home: str = "/"
     rounds: tuple[str, ...] = ()
 
     @property
@@ -189,12 +191,18 @@ class Machine:
         uid = 23000 + len(self._users)
         self._users.add(user)
         with open(self._etc / "passwd", "a") as passwd:
-            passwd.write(f"{user.name}:x:{uid}:65534::/:/bin/sh\n")
+            passwd.write(f"{user.name}:x:{uid}:65534::{user.home}:/bin/sh\n")
         with open(self._etc / "shadow", "a") as shadow:
             shadow.write(user.shadow)
         if user.rounds:
             rounds = self._etc / "peers/rounds" / user.name
             rounds.write_text("".join(f"{line}\n" for line in user.rounds))
+
+    def outside(self, name: str) -> Path:
+        """
+        The file that is C{/etc/peers} and C{name} inside.
+        """
+        return self._etc / "peers" / name
 
     def write(self, name: str, content: bytes) -> str:
         """
@@ -202,7 +210,7 @@ class Machine:
 
         @return: its path there.
         """
-        (self._etc / "peers" / name).write_bytes(content)
+        self.outside(name).write_bytes(content)
         return f"/etc/peers/{name}"
 
     def sshd(self, config: str = "") -> Sshd:
@@ -261,7 +269,7 @@ class Sshd:
         (self._outside / "config").write_text(lines + config)
 
     def _spawn(self) -> None:
-        program = _find("sshd")
+        program = find("sshd")
         with open(self._log, "wb") as own_log:
             self._process = subprocess.Popen(
                 self._machine.inside(
@@ -330,7 +338,7 @@ def _not_needed(directory: str, names: list[str]) -> list[str]:
     return [name for name in names if name.startswith("ssh_host_")]
 
 
-def _find(program: str) -> str:
+def find(program: str) -> str:
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     found = shutil.which(program, path=path)
     if found is None:
@@ -354,7 +362,7 @@ def machine(users: Iterable[User]) -> Machine:
     if os.geteuid() != 0:
         missing("sshd with users of its own takes root")
     for program in ("sshd", "unshare", "nsenter", "chpasswd", "gcc"):
-        _find(program)
+        find(program)
     if not os.path.exists("/usr/include/security/pam_ext.h"):
         missing("the headers of PAM (libpam0g-dev) are not installed")
     found = _shared_machine()
