@@ -16,6 +16,7 @@ from conch_auth.display import printable
 
 _COMMANDS = ("demo", "login", "explain", "plan", "completion")
 _NO_COMMAND = f"{', '.join(_COMMANDS[:-1])} or {_COMMANDS[-1]}"
+_URI = "ssh://"
 _SERVER = "ssh's configuration counts here, too, if ssh is installed."
 
 
@@ -42,15 +43,31 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if not argv:
         parser.print_help(sys.stderr)
         parser.exit(Status.USAGE)
-    arguments = parser.parse_args(own)
+    arguments, unknown = parser.parse_known_args(own)
     if arguments.command is None:
         parser.error(f"say what to do: {_NO_COMMAND}")
+    own_parser = parsers[arguments.command]
+    if unknown:
+        own_parser.error(_not_understood(arguments, unknown))
     if remote and arguments.command != "login":
-        parser.error("only login takes a COMMAND to run")
+        own_parser.error("only login takes a COMMAND to run")
     arguments.remote_command = " ".join(remote)
     if "destination" in arguments:
-        _complete(arguments, parsers[arguments.command])
+        _complete(arguments, own_parser)
     return arguments
+
+
+def _not_understood(arguments: argparse.Namespace, unknown: Sequence[str]) -> str:
+    """
+    What to say of arguments that there are not.
+    """
+    words = " ".join(unknown)
+    if arguments.command == "login" and not unknown[0].startswith("-"):
+        return (
+            "a COMMAND stands after --: "
+            f"conch-auth login {arguments.destination} -- {words}"
+        )
+    return f"there is no such argument: {words}"
 
 
 class _Version(argparse.Action):
@@ -250,12 +267,29 @@ def _unusable(path: str, error: Exception) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(printable(f"{path}: {reason}"))
 
 
+def _split_uri(
+    rest: str, parser: argparse.ArgumentParser
+) -> tuple[str, int | None]:
+    destination, _, port = rest.removesuffix("/").rpartition(":")
+    if not destination or port.endswith("]"):
+        return rest.removesuffix("/"), None
+    try:
+        return destination, _port(port)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+
+
 def _configuration(path: str) -> str:
     return path if path == "none" else _readable(path)
 
 
 def _complete(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    user, _, host = arguments.destination.rpartition("@")
+    destination = arguments.destination
+    if destination.startswith(_URI):
+        # As ssh takes it: ssh://[user@]host[:port].
+        destination, port = _split_uri(destination.removeprefix(_URI), parser)
+        arguments.port = arguments.port or port
+    user, _, host = destination.rpartition("@")
     arguments.host = host.removeprefix("[").removesuffix("]")
     if not arguments.host:
         parser.error("no host is named")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import ipaddress
 import math
 import os
 import re
@@ -15,7 +16,9 @@ from typing import Any
 
 from conch_auth import names
 from conch_auth.callbacks import SSHClient
+from conch_auth.display import text
 from conch_auth.memory import Memory
+from conch_auth.methods import METHODS
 from conch_auth.ssh_config import SSHConfig
 
 DEFAULT_PORT = 22
@@ -162,7 +165,7 @@ def auth_tries(number: int | None) -> int | None:
     @raise TypeError: where it is no number.
     """
     if not isinstance(number, int | None):
-        raise TypeError(f"max_auth_tries cannot be a {type(number).__name__}")
+        raise wrong_type("max_auth_tries", number)
     if number is not None and number < 1:
         raise ValueError(f"max_auth_tries must be 1 at least: {number!r}")
     return number
@@ -178,7 +181,7 @@ def memory_in(given: Any) -> Memory | None:
         return given
     if isinstance(given, str | os.PathLike):
         return Memory(given)
-    raise TypeError(f"memory cannot be a {type(given).__name__}")
+    raise wrong_type("memory", given)
 
 
 def host_name(host: str) -> str:
@@ -187,10 +190,33 @@ def host_name(host: str) -> str:
     @raise TypeError: where it is no text.
     """
     if not isinstance(host, str):
-        raise TypeError(f"host cannot be a {type(host).__name__}")
+        raise wrong_type("host", host)
     if not host or host.startswith("-") or not host.isprintable() or " " in host:
         raise ValueError(f"not the name of a host: {host!r}")
+    if "@" in host:
+        raise ValueError(
+            f"not the name of a host: {host!r}; the user is given apart (username=)"
+        )
+    if ":" in host and not _is_address(host):
+        raise ValueError(
+            f"not the name of a host: {host!r}; the port is given apart (port=, -p)"
+        )
     return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def wrong_type(name: str, value: object) -> TypeError:
+    """
+    The error that says that an option cannot be of C{value}'s type.
+    """
+    return TypeError(f"{name} cannot be of the type {type(value).__name__}")
 
 
 def check(options: Options) -> None:
@@ -198,11 +224,12 @@ def check(options: Options) -> None:
     Find mistakes while their author is still near.
 
     @raise TypeError: an option is of a type that it cannot be.
-    @raise ValueError: the port is none.
+    @raise ValueError: the port is none, or a method.
     """
     password = options.password
     fits = {
         "port": isinstance(options.port, int | None),
+        "client_factory": callable(options.client_factory),
         "username": isinstance(options.username, str | None),
         "host_key_alias": isinstance(options.host_key_alias, str | None),
         "gss_host": isinstance(options.gss_name, str | None),
@@ -212,10 +239,15 @@ def check(options: Options) -> None:
     }
     for name, fit in fits.items():
         if not fit:
-            given = type(getattr(options, name)).__name__
-            raise TypeError(f"{name} cannot be a {given}")
+            raise wrong_type(name, getattr(options, name))
     if not 0 <= (options.port or 0) <= _LAST_PORT:
         raise ValueError(f"not a port: {options.port!r}")
+    unknown = [name for name in options.preferred_auth or () if name not in METHODS]
+    if unknown:
+        raise ValueError(
+            f"preferred_auth: no method is called {text(unknown[0])!r}; there are "
+            f"{text(b', '.join(METHODS))}"
+        )
 
 
 def completed(options: Options, config: SSHConfig | None) -> Options:

@@ -13,12 +13,23 @@ from twisted.conch.ssh.keys import BadKeyError, Key
 from zope.interface import implementer
 
 from conch_auth._awaiting import as_deferred
+from conch_auth._options import wrong_type
 from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.certificates import HostKeyOffer, key_type
 from conch_auth.display import fingerprint, text
 from conch_auth.errors import HostKeyRejected, HostKeyUnknown
 from conch_auth.interfaces import IHostKeyPolicy
 from conch_auth.knownhosts import KnownHosts, default_paths
+
+
+def check_known_hosts(known_hosts: Any) -> None:
+    """
+    @raise TypeError: where C{known_hosts} is nothing that L{policy_for} takes.
+    """
+    if IHostKeyPolicy.providedBy(known_hosts) or known_hosts is None:
+        return
+    if not isinstance(known_hosts, KnownHosts | bytes | str | os.PathLike | Iterable):
+        raise wrong_type("known_hosts", known_hosts)
 
 
 def policy_for(
@@ -34,6 +45,7 @@ def policy_for(
     @param port: the port that is connected to, which the client is told.
     @raise TypeError: where C{known_hosts} is none of these.
     """
+    check_known_hosts(known_hosts)
     if IHostKeyPolicy.providedBy(known_hosts):
         policy: IHostKeyPolicy = known_hosts
         return policy
@@ -50,9 +62,7 @@ def _read(known_hosts: Any) -> KnownHosts:
         return KnownHosts.from_bytes(known_hosts)
     if isinstance(known_hosts, str | os.PathLike):
         return KnownHosts.from_files(known_hosts)
-    if isinstance(known_hosts, Iterable):
-        return KnownHosts.from_files(list(known_hosts) or default_paths())
-    raise TypeError(f"known_hosts cannot be a {type(known_hosts).__name__}")
+    return KnownHosts.from_files(list(known_hosts) or default_paths())
 
 
 @implementer(IHostKeyPolicy)

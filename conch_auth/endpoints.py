@@ -42,9 +42,10 @@ from conch_auth._options import (
     memory_in,
     method_names,
     seconds,
+    wrong_type,
 )
 from conch_auth._policies import is_judging
-from conch_auth._trust import policy_for
+from conch_auth._trust import check_known_hosts, policy_for
 from conch_auth.callbacks import SSHClient
 from conch_auth.errors import ConnectFailed, ConnectionLost, ConnectTimeout, LoginError
 from conch_auth.memory import Memory
@@ -218,8 +219,9 @@ def connect(
         config=config,
     )
     check(options)
+    check_known_hosts(known_hosts)
     if endpoint is not None and not IStreamClientEndpoint.providedBy(endpoint):
-        raise TypeError(f"endpoint cannot be a {type(endpoint).__name__}")
+        raise wrong_type("endpoint", endpoint)
     if config is None or isinstance(config, SSHConfig):
         options = replace(completed(options, config), config=None)
     return _Opening(options, endpoint, reactor).run()

@@ -42,6 +42,9 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(error.code, Status.USAGE)
         return told.getvalue().splitlines()[-1]
 
+    def refused_lines(self, *argv: str) -> str:
+        return self.refused(*argv).replace("'", "")
+
     def test_destination(self) -> None:
         """
         The user stands before the last @; without one none is said.
@@ -67,7 +70,40 @@ class ParseTests(SynchronousTestCase):
         """
         A command has to stand after --.
         """
-        self.assertIn("unrecognized arguments: ls", self.refused("login", "host", "ls"))
+        self.assertEqual(
+            self.refused("login", "me@host", "ls", "/"),
+            "conch-auth login: error: a COMMAND stands after --: conch-auth login "
+            "me@host -- ls /",
+        )
+
+    def test_unknown(self) -> None:
+        """
+        Arguments that there are not are named, by the subcommand.
+        """
+        self.assertEqual(
+            self.refused("plan", "host", "--nope", "x"),
+            "conch-auth plan: error: there is no such argument: --nope x",
+        )
+        self.assertIn("demo, login, explain", self.refused_lines("nope"))
+
+    def test_uri(self) -> None:
+        """
+        A destination may be written as ssh takes it, too; -p goes before its
+        port.
+        """
+        for given, user, host, port in (
+            ("ssh://alice@example.org:2222", "alice", "example.org", 2222),
+            ("ssh://example.org/", None, "example.org", None),
+            ("ssh://[::1]:22", None, "::1", 22),
+            ("ssh://[::1]", None, "::1", None),
+        ):
+            arguments = parse(["login", given])
+            self.assertEqual(
+                (arguments.user, arguments.host, arguments.port), (user, host, port)
+            )
+        arguments = parse(["login", "-p", "1", "ssh://example.org:2"])
+        self.assertEqual(arguments.port, 1)
+        self.assertIn("is not a port", self.refused("login", "ssh://host:ssh"))
 
     def test_port(self) -> None:
         """

@@ -416,9 +416,7 @@ class FormTests(TrustCase):
         Anything else is an error before any connection.
         """
         for wrong in (5, object(), 1.5):
-            self.ends = []
-            self.judge(known_hosts=wrong)
-            self.assertIsInstance(self.error, TypeError)
+            self.assertRaises(TypeError, self.judge, known_hosts=wrong)
             self.assertEqual(self.endpoint.links, [])
 
 
