@@ -331,7 +331,7 @@ def main() -> None:
     what = sys.argv[1]
     logins = int(sys.argv[2]) if len(sys.argv) == 3 else defaults[what]
     raise_descriptor_limit()
-    log_warnings()
+    log_warnings(sys.stderr)
     react(
         lambda reactor: Deferred.fromCoroutine(
             serve(reactor) if what == "serve" else report(reactor, what, logins)

@@ -125,8 +125,9 @@ def _is_in(blob: bytes, data: bytes) -> bool:
 
 def certificates(data: bytes) -> None:
     """
-    A certificate whose signature is found valid was signed by an authority: its
-    signed part is one of those in the corpus, which no fuzzer can forge.
+    A certificate whose signature is found valid was signed by its authority: its
+    signed part is one of those in the corpus, which no fuzzer can forge, and Conch
+    finds the signature right as well.
     """
     try:
         certificate = HostCertificate.parse(data)
@@ -135,7 +136,11 @@ def certificates(data: bytes) -> None:
         return
     problem = check_host_certificate(certificate, "host.example", 1.0)
     if certificate.signature_valid:
-        assert _signed_part(data) in genuine(), certificate
+        signed = _signed_part(data)
+        assert signed in genuine(), certificate
+        signature = Reader(data[len(signed) :], "certificate").string()
+        authority = Key.fromString(certificate.ca_blob)
+        assert authority.verify(signature, signed), certificate
     else:
         assert problem is not None, certificate
 
