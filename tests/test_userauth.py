@@ -15,9 +15,12 @@ from twisted.python.failure import Failure as TwistedFailure
 from conch_auth import errors
 from conch_auth._wire import string
 from conch_auth.messages import (
+    MethodReply,
     NoneRequest,
+    OtherRequest,
     PasswordRequest,
 )
+from conch_auth.methods import METHODS, Method
 from conch_auth.report import AuthReport
 from tests.support import (
     SUCCESS,
@@ -105,6 +108,62 @@ class StartTests(LoginTestCase):
         self.assert_succeeded(client)
 
 
+    def test_started_again_where_it_failed(self) -> None:
+        """
+        It may be on the same connection, if that is still there.
+        """
+        client = self.login()
+        client.receive(failure())
+        client.serviceStarted()
+        self.assertEqual(client.transport.sent, [NoneRequest(), NoneRequest()])
+
+
+class EchoMethod(Method):
+    """
+    Sends back what the server sends, once.
+    """
+
+    name = b"echo@example.org"
+
+    async def _start(self) -> bool:
+        if self.exhausted(1):
+            return False
+        self.count_try()
+        self.service.askForAuth(self.name, b"")
+        return True
+
+    def replied(self, payload: bytes) -> None:
+        self.service.askForAuth(self.name, payload)
+
+
+class OwnMethodTests(LoginTestCase):
+    """
+    A method that is in the table, and has no C{auth_}.
+    """
+
+    def test_by_the_table(self) -> None:
+        """
+        It is started, hears message 60, and what it sends is its proof.
+        """
+        client = self.login(methods={**METHODS, EchoMethod.name: EchoMethod})
+        client.receive(failure(EchoMethod.name))
+        client.receive(MethodReply(b"hear"))
+        self.assertEqual(
+            client.transport.sent[1:],
+            [OtherRequest(EchoMethod.name), OtherRequest(EchoMethod.name, b"hear")],
+        )
+        client.receive(SUCCESS)
+        self.assertEqual(self.assert_succeeded(client).proof, "echo@example.org")
+
+    def test_not_in_the_table(self) -> None:
+        """
+        A method that nobody knows is passed over; its message 60 has no place.
+        """
+        client = self.login()
+        client.receive(failure(EchoMethod.name))
+        self.assert_failed(client, errors.AuthenticationFailed)
+
+
 class SuccessTests(LoginTestCase):
     def test_starts_the_next_service(self) -> None:
         """
@@ -120,6 +179,15 @@ class SuccessTests(LoginTestCase):
             (report.user, report.service, report.proof, report.round_trips),
             ("alice", "nancy", "password", 2),
         )
+
+    def test_handed_in_twice(self) -> None:
+        """
+        Nor is it started twice where somebody hands SUCCESS in by himself.
+        """
+        client = self.login(allowTrivialAuth=True)
+        client.ssh_USERAUTH_SUCCESS(b"")
+        client.ssh_USERAUTH_SUCCESS(b"")
+        self.assert_succeeded(client)
 
     def test_nothing_is_sent_afterwards(self) -> None:
         """
