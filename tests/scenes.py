@@ -356,5 +356,4 @@ async def interrupted(stage: Stage) -> None:
     "Every method is switched off in ``sshd_config``.",
 )
 async def nothing_offered(stage: Stage) -> None:
-    stage.key()
     stage.sshd(f"{KEYS_ONLY}PubkeyAuthentication no\n")
