@@ -102,6 +102,7 @@ def connect(
 
     The options have AsyncSSH's names and meanings.
 
+    @param host: its name or address.
     @param port: 22, where neither this nor C{config} says another.
     @param client_factory: makes the L{SSHClient} that is asked what the options
         do not say.

@@ -48,6 +48,10 @@ pydoctor_url_path = "api/"
 pydoctor_args = [
     "--docformat=epytext",
     f"--project-name={project}",
+    "--project-url=../index.html",
+    # They are how __init__ puts off its imports, and nothing to call.
+    "--privacy=HIDDEN:conch_auth.__dir__",
+    "--privacy=HIDDEN:conch_auth.__getattr__",
     f"--project-base-dir={_ROOT}",
     "--html-output={outdir}/api",
     str(_ROOT / "conch_auth"),

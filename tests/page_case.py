@@ -259,6 +259,19 @@ def _close(transport: Any) -> Any:
     return gone
 
 
+class Programs:
+    """
+    For a L{PageCase} in which nothing more is to be checked than what its page
+    says itself.
+    """
+
+    async def test_programs(self: Any) -> None:
+        """
+        Each program prints what is said of it.
+        """
+        await self.run_page()
+
+
 class SshdPageCase(PageCase):
     """
     A page whose C{server.example.org} is an sshd where alice has an account, and

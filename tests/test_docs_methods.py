@@ -9,68 +9,44 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from twisted.conch.ssh.keys import Key
 
-from tests.page_case import PageCase, SshdPageCase
+from tests.page_case import PageCase, Programs, SshdPageCase
 from tests.peers.kdc import realm
 from tests.peers.sshd import machine
 
 
-class NoneTests(SshdPageCase):
+class NoneTests(Programs, SshdPageCase):
     """
     C{docs/methods/none.rst}.
     """
 
     page = "methods/none"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class PublicKeyTests(SshdPageCase):
+class PublicKeyTests(Programs, SshdPageCase):
     """
     C{docs/methods/publickey.rst}.
     """
 
     page = "methods/publickey"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class PasswordTests(SshdPageCase):
+class PasswordTests(Programs, SshdPageCase):
     """
     C{docs/methods/password.rst}.
     """
 
     page = "methods/password"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class KeyboardInteractiveTests(PageCase):
+class KeyboardInteractiveTests(Programs, PageCase):
     """
     C{docs/methods/keyboard-interactive.rst}.
     """
 
     page = "methods/keyboard-interactive"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class HostBasedTests(SshdPageCase):
+class HostBasedTests(Programs, SshdPageCase):
     """
     C{docs/methods/hostbased.rst}.
     """
@@ -98,14 +74,8 @@ class HostBasedTests(SshdPageCase):
         computer.run("sh", "-c", f"cat >{path} && chmod 644 {path}", given=content)
         self.addCleanup(computer.run, "rm", path)
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class GSSAPITests(SshdPageCase):
+class GSSAPITests(Programs, SshdPageCase):
     """
     C{docs/methods/gssapi-with-mic.rst}.
     """
@@ -121,9 +91,3 @@ class GSSAPITests(SshdPageCase):
         realm().add_host("server.example.org")
         realm().log_in("alice")
         super().setUp()
-
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import tunnel_endpoint
 from tests.keygen import ssh_keygen
-from tests.page_case import ALICE, PageCase, SshdPageCase
+from tests.page_case import ALICE, PageCase, Programs, SshdPageCase
 from tests.peers import missing
 from tests.peers.kdc import realm
 from tests.peers.ssh_agent import DUMMY_SECURITY_KEY, SSHAgent
@@ -102,7 +102,7 @@ class AgentTests(AgentCase):
         self.assertIsNone(await client.getPublicKey())
 
 
-class SecurityKeyTests(AgentCase):
+class SecurityKeyTests(Programs, AgentCase):
     """
     C{docs/recipes/security-keys.rst}.
     """
@@ -116,14 +116,8 @@ class SecurityKeyTests(AgentCase):
             missing("openssh-tests is not installed")
         return {"SSH_SK_PROVIDER": str(DUMMY_SECURITY_KEY)}
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class CertificateTests(SshdPageCase):
+class CertificateTests(Programs, SshdPageCase):
     """
     C{docs/recipes/certificates.rst}.
     """
@@ -143,14 +137,8 @@ class CertificateTests(SshdPageCase):
         super().setUp()
         shutil.copy(place / "user_ca", self.home)
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class KerberosTests(SshdPageCase):
+class KerberosTests(Programs, SshdPageCase):
     """
     C{docs/recipes/kerberos.rst}.
     """
@@ -169,28 +157,16 @@ class KerberosTests(SshdPageCase):
         super().setUp()
         self.stage.add("alias.example.org", self.server.port)
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class SeveralFactorsTests(SshdPageCase):
+class SeveralFactorsTests(Programs, SshdPageCase):
     """
     C{docs/recipes/several-factors.rst}.
     """
 
     page = "recipes/several-factors"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class ExpiredPasswordTests(SshdPageCase):
+class ExpiredPasswordTests(Programs, SshdPageCase):
     """
     C{docs/recipes/expired-passwords.rst}.
     """
@@ -199,42 +175,24 @@ class ExpiredPasswordTests(SshdPageCase):
     config = "UsePAM yes\nPasswordAuthentication no\n"
     users = (CAROL,)
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class ManyKeysTests(PageCase):
+class ManyKeysTests(Programs, PageCase):
     """
     C{docs/recipes/many-keys.rst}.
     """
 
     page = "recipes/many-keys"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class SSHConfigTests(SshdPageCase):
+class SSHConfigTests(Programs, SshdPageCase):
     """
     C{docs/recipes/ssh-config.rst}.
     """
 
     page = "recipes/ssh-config"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class JumpTests(SshdPageCase):
+class JumpTests(Programs, SshdPageCase):
     """
     C{docs/recipes/jump.rst}.
     """
@@ -258,39 +216,21 @@ class JumpTests(SshdPageCase):
             lambda where, origin: pack(places[where], origin),
         )
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class TimeoutTests(PageCase):
+class TimeoutTests(Programs, PageCase):
     """
     C{docs/recipes/timeouts.rst}.
     """
 
     page = "recipes/timeouts"
 
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
-
-class LoggingTests(PageCase):
+class LoggingTests(Programs, PageCase):
     """
     C{docs/recipes/logging.rst}.
     """
 
     page = "recipes/logging"
-
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
 
 
 class TestingTests(PageCase):

@@ -6,10 +6,10 @@ The programs of C{docs/tutorial.rst}, against the servers that they name.
 
 from __future__ import annotations
 
-from tests.page_case import SshdPageCase
+from tests.page_case import Programs, SshdPageCase
 
 
-class TutorialTests(SshdPageCase):
+class TutorialTests(Programs, SshdPageCase):
     """
     C{docs/tutorial.rst}.
     """
@@ -23,9 +23,3 @@ class TutorialTests(SshdPageCase):
         super().setUp()
         known = self.home / ".ssh/known_hosts"
         known.rename(self.home / "known_hosts_from_its_owner")
-
-    async def test_programs(self) -> None:
-        """
-        Each prints what is said of it.
-        """
-        await self.run_page()
