@@ -47,6 +47,7 @@ from tests.pages import (
     check_imports,
     rewrite,
 )
+from tests.peers.kdc import realm
 from tests.peers.sshd import Sshd, User, machine
 from tests.stage import Stage
 
@@ -312,7 +313,23 @@ class SshdPageCase(PageCase):
                 known_hosts.write(f"{host} {key.toString('openssh').decode()}\n")
 
     async def run_block(self, block: Block) -> None:
+        # The administrator of the server adds what the reader has made.
         made = [file.read_text().strip() for file in self.home.glob("*/*.pub")]
         if self.authorizes:
             self.server.authorize(ALICE.name, *self.keys, *made)
         await super().run_block(block)
+
+
+class RealmPageCase(SshdPageCase):
+    """
+    A page whose server belongs to a Kerberos realm, of which alice has a ticket
+    that can be forwarded.
+    """
+
+    config = "UsePAM yes\nGSSAPIAuthentication yes\nGSSAPIStrictAcceptorCheck no\n"
+
+    def setUp(self) -> None:
+        realm().enter(self)
+        realm().add_host("server.example.org")
+        realm().log_in(ALICE.name, "-f")
+        super().setUp()

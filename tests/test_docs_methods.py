@@ -9,8 +9,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from twisted.conch.ssh.keys import Key
 
-from tests.page_case import PageCase, Programs, SshdPageCase
-from tests.peers.kdc import realm
+from tests.page_case import PageCase, Programs, RealmPageCase, SshdPageCase
 from tests.peers.sshd import machine
 
 
@@ -75,19 +74,9 @@ class HostBasedTests(Programs, SshdPageCase):
         self.addCleanup(computer.run, "rm", path)
 
 
-class GSSAPITests(Programs, SshdPageCase):
+class GSSAPITests(Programs, RealmPageCase):
     """
     C{docs/methods/gssapi-with-mic.rst}.
     """
 
     page = "methods/gssapi-with-mic"
-    config = "GSSAPIAuthentication yes\nGSSAPIStrictAcceptorCheck no\n"
-
-    def setUp(self) -> None:
-        """
-        The server belongs to a realm, and alice has a ticket of it.
-        """
-        realm().enter(self)
-        realm().add_host("server.example.org")
-        realm().log_in("alice")
-        super().setUp()

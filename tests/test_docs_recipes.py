@@ -16,9 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import tunnel_endpoint
 from tests.keygen import ssh_keygen
-from tests.page_case import ALICE, PageCase, Programs, SshdPageCase
+from tests.page_case import PageCase, Programs, RealmPageCase, SshdPageCase
 from tests.peers import missing
-from tests.peers.kdc import realm
 from tests.peers.ssh_agent import DUMMY_SECURITY_KEY, SSHAgent
 from tests.peers.sshd import User, machine
 from tests.support import new_key
@@ -35,14 +34,30 @@ class HostKeyTests(SshdPageCase):
 
     def setUp(self) -> None:
         """
-        One host is new, and one is known by another key.
+        One host is new, one is known by another key, and one is certified.
         """
         super().setUp()
+        self.certify("certified.example.org")
         self.stage.add("new.example.org", self.server.port)
         self.stage.add("changed.example.org", self.server.port)
         with open(self.home / ".ssh/known_hosts", "a") as known_hosts:
             key = new_key().public().toString("openssh").decode()
             known_hosts.write(f"changed.example.org {key}\n")
+
+    def certify(self, host: str) -> None:
+        """
+        Have a host whose key an authority has certified.
+        """
+        authority, key = str(self.home / "authority"), str(self.home / "host.pub")
+        Path(key).write_bytes(self.server.host_keys[0].toString("openssh"))
+        ssh_keygen("-t", "ed25519", "-N", "", "-f", authority)
+        ssh_keygen("-s", authority, "-h", "-I", host, "-n", host, key)
+        certificate = (self.home / "host-cert.pub").read_bytes()
+        path = machine([]).write("host-cert.pub", certificate)
+        server = self.sshd(f"UsePAM yes\nHostCertificate {path}\n")
+        self.stage.add(host, server.port)
+        line = (self.home / "authority.pub").read_text()
+        (self.home / "authorities").write_text(f"@cert-authority *.example.org {line}")
 
     async def test_programs(self) -> None:
         """
@@ -138,22 +153,17 @@ class CertificateTests(Programs, SshdPageCase):
         shutil.copy(place / "user_ca", self.home)
 
 
-class KerberosTests(Programs, SshdPageCase):
+class KerberosTests(Programs, RealmPageCase):
     """
     C{docs/recipes/kerberos.rst}.
     """
 
     page = "recipes/kerberos"
-    config = "UsePAM yes\nGSSAPIAuthentication yes\nGSSAPIStrictAcceptorCheck no\n"
 
     def setUp(self) -> None:
         """
-        The server belongs to a realm, has another name as well, and alice has a
-        ticket that can be forwarded.
+        The server has another name as well.
         """
-        realm().enter(self)
-        realm().add_host("server.example.org")
-        realm().log_in(ALICE.name, "-f")
         super().setUp()
         self.stage.add("alias.example.org", self.server.port)
 
