@@ -94,7 +94,8 @@ class Machine:
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="conch-auth-peers-"))
         self._etc = self._directory / "etc"
-        self._users: set[User] = set()
+        self._users: dict[str, User] = {}
+        self._uids = count(23000)
         self._numbers = count(1)
         self._keeper: subprocess.Popen[str] | None = None
         self.host_keys: tuple[Key, ...] = ()
@@ -171,9 +172,9 @@ class Machine:
 
     def add_users(self, users: Iterable[User]) -> None:
         """
-        Have these users, too.
+        Have these users, too.  One of a name that another had takes its place.
         """
-        new = [user for user in users if user not in self._users]
+        new = [user for user in users if self._users.get(user.name) != user]
         for user in new:
             self._add(user)
         set_now = [user for user in new if user.password]
@@ -188,15 +189,24 @@ class Machine:
                 self.run("usermod", "--lock", user.name)
 
     def _add(self, user: User) -> None:
-        uid = 23000 + len(self._users)
-        self._users.add(user)
+        uid = next(self._uids)
+        rounds = self._etc / "peers/rounds" / user.name
+        if user.name in self._users:
+            self._forget(user.name)
+            rounds.unlink(missing_ok=True)
+        self._users[user.name] = user
         with open(self._etc / "passwd", "a") as passwd:
             passwd.write(f"{user.name}:x:{uid}:65534::{user.home}:/bin/sh\n")
         with open(self._etc / "shadow", "a") as shadow:
             shadow.write(user.shadow)
         if user.rounds:
-            rounds = self._etc / "peers/rounds" / user.name
             rounds.write_text("".join(f"{line}\n" for line in user.rounds))
+
+    def _forget(self, name: str) -> None:
+        for file in (self._etc / "passwd", self._etc / "shadow"):
+            lines = file.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if not line.startswith(f"{name}:")]
+            file.write_text("".join(kept))
 
     def outside(self, name: str) -> Path:
         """
