@@ -10,6 +10,7 @@ The clients that are compared are in the extra C{bench}.
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 from contextlib import redirect_stderr
 from importlib.util import find_spec
@@ -188,6 +189,7 @@ class AimsTests(SynchronousTestCase):
         """
         self.assertEqual(steepness(self.grown(12, 14, 16, 18, 20), "connect"), 1)
         self.assertEqual(steepness(self.grown(1, 4, 9, 16, 25), "connect"), 2)
+        self.assertEqual(steepness(self.grown(2, 1, 2), "connect"), math.inf)
 
     def test_least_counts(self) -> None:
         """
@@ -299,9 +301,7 @@ class LayerPartTests(BenchmarkCase):
         belong to it.
         """
         (found,) = self.measure("layer")
-        self.assertEqual(
-            found.candidates, ["Conch", "ordinary", "eager", "signature"]
-        )
+        self.assertEqual(found.candidates, ["Conch", "ordinary", "eager", "signature"])
 
 
 class LoginsPartTests(BenchmarkCase):

@@ -4,6 +4,7 @@ What was aimed at, and whether it was reached.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -139,4 +140,6 @@ def steepness(sizes: Sequence[Comparison], candidate: str) -> float:
         more = _cost(large, candidate) - _cost(small, candidate)
         return more / (large.size - small.size)
 
-    return slope(middle, high) / slope(low, middle)
+    at_first = slope(low, middle)
+    # What is lost in the noise is not known to be linear.
+    return slope(middle, high) / at_first if at_first > 0 else math.inf

@@ -37,9 +37,9 @@ Each client has a process of its own, which is told what to do. They take turns:
 client, and then every client again, so that what else the machine does meets all of
 them. A ratio is taken within a round; what is printed is the median of these, and in
 brackets between what half of them lie. Processor time is that of the client's process,
-the system's on its behalf included; servers run elsewhere.
-Warnings and errors are logged, and nothing below them, as Python's ``logging`` has it
-where nothing else was said.
+the system's on its behalf included; servers run elsewhere. Warnings and errors are
+logged, and nothing below them, as Python's ``logging`` has it where nothing else was
+said.
 
 All have keys of Ed25519 that were loaded before, and agree with the server on
 ``curve25519-sha256``, a host key of Ed25519, ``aes256-ctr``, ``hmac-sha2-512`` and no
@@ -127,12 +127,15 @@ def _picture(name: str, words: str) -> str:
 
 
 def _aims(results: Results) -> Iterator[str]:
+    told = list(aims(results))
+    reached = sum(aim.reached for aim in told)
     yield "What was aimed at\n-----------------\n\n"
+    yield f"Of {len(told)} aims, {reached} were reached.\n\n"
     yield tables.table(
         ("aim", "wanted", "measured", "reached"),
         (
             (aim.what, aim.wanted, aim.measured, "yes" if aim.reached else "**no**")
-            for aim in aims(results)
+            for aim in told
         ),
     )
 

@@ -45,11 +45,11 @@ class Scale:
 
 
 FULL = Scale(
-    rounds=15,
+    rounds=11,
     logins=40,
     at_once=100,
     layer_logins=300,
-    delays=((0.0, 15), (0.02, 7), (0.1, 3)),
+    delays=((0.0, 11), (0.02, 7), (0.1, 3)),
     kept=500,
     memory_rounds=3,
     growth_rounds=5,

@@ -26,9 +26,9 @@ def _row(cells: Sequence[str]) -> str:
 
 def digits(value: float) -> str:
     """
-    Three digits, and no more of a fraction than that.
+    Three digits, and no more of a fraction than that; a count as it is.
     """
-    if abs(value) >= 100 or value == 0:
+    if abs(value) >= 100 or value.is_integer():
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
