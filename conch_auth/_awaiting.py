@@ -38,11 +38,22 @@ def as_deferred(question: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         Cancelling it throws L{Cancelled} into a coroutine, which may still
         await what its cleaning up needs.
     """
+    answer = answer_of(question, *arguments)
+    return answer if isinstance(answer, Deferred) else defer.succeed(answer)
+
+
+def answer_of(question: Callable[..., Any], *arguments: Any) -> Any:
+    """
+    Call C{question}.
+
+    @return: its answer where that is at hand, or else what L{as_deferred} gives.
+    """
     try:
         answer = question(*arguments)
     except (Exception, asyncio.CancelledError):
         answer = defer.fail()
-    return _to_come(answer).addErrback(_as_exception)
+    coming = _to_come(answer)
+    return answer if coming is None else coming.addErrback(_as_exception)
 
 
 def cancel(answer: Deferred[Any], question: str) -> None:
@@ -79,14 +90,14 @@ def until_cancelled(answer: Deferred[_T], question: str) -> Deferred[_T]:
     return waiting
 
 
-def _to_come(answer: Any) -> Deferred[Any]:
+def _to_come(answer: Any) -> Deferred[Any] | None:
     if isinstance(answer, Deferred):
         return answer
     if asyncio.isfuture(answer):
         return Deferred.fromFuture(answer)
     if inspect.isawaitable(answer):
         return _driven(_awaited(answer))
-    return defer.succeed(answer)
+    return None
 
 
 def _as_exception(failure: Failure) -> Failure:

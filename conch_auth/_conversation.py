@@ -8,17 +8,19 @@ with the L{Conversation} that held it.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python import failure
 
 from conch_auth import _captions, _reasons, names
-from conch_auth._awaiting import as_deferred, cancel
+from conch_auth._awaiting import answer_of, cancel
 from conch_auth._causes import MaybeCause
 from conch_auth._deadlines import Deadlines
 from conch_auth._frames import drop_frames
@@ -50,7 +52,7 @@ from conch_auth.messages import (
     is_described,
 )
 from conch_auth.recorder import Recorder
-from conch_auth.report import KeyIdentity, Outcome, Party
+from conch_auth.report import KeyIdentity, Outcome, Party, ServerFacts
 
 
 class Superseded(Exception):
@@ -70,18 +72,19 @@ class Question:
         self.name = name
         self.party: Party = party
         self.told = told
-        self.answered: Deferred[Any] = Deferred()
+        self.answered: Deferred[Any] | None = None
         self.asked: Deferred[Any] | None = None
-        self.dropped = False
+        self.dropped: Exception | None = None
 
     def fail(self, error: Exception) -> None:
         """
         The answer is not waited for any more: whoever makes it is told by a
         cancellation, whoever wants it by C{error}.
         """
-        self.dropped = True
+        self.dropped = error
         self.cancel()
-        self.answered.errback(error)
+        if self.answered is not None:
+            self.answered.errback(error)
 
     def cancel(self) -> None:
         asked, self.asked = self.asked, None
@@ -115,6 +118,7 @@ class Conversation:
         blob.
     @ivar methods: the method objects, by name.
     @ivar unwatch: ends the watch over the connection.
+    @ivar built: what was built last to be sent: the payload and the request.
     @ivar admitted: the payload that was let in by the door, and its message.
     """
 
@@ -142,6 +146,7 @@ class Conversation:
         self.sources: dict[bytes, str] = {}
         self.algorithm_reasons: dict[bytes, str] = {}
         self.methods: dict[bytes, Any] = {}
+        self.built: tuple[bytes, MethodRequest] | None = None
         self.admitted: tuple[bytes, Message] | None = None
         self.unwatch: Callable[[], None] = lambda: None
         self._deadlines = deadlines
@@ -169,6 +174,13 @@ class Conversation:
             return self.request is not None and not self.unread
         return awaits_reply(self.state)
 
+    @property
+    def is_ahead(self) -> bool:
+        """
+        Whether the server has still to accept the service.
+        """
+        return self.state is State.NOT_ACCEPTED
+
     def run(self, action: Callable[..., object], *arguments: Any) -> None:
         """
         Do C{action} now or, from within another one, when that is done.
@@ -195,48 +207,58 @@ class Conversation:
         self.recorder.wait(party)
         self._deadlines.wait(party)
 
-    def ask(
+    async def ask(
         self,
         party: Party,
         name: str,
         question: Callable[..., Any],
         *arguments: Any,
         told: bool = True,
-    ) -> Deferred[Any]:
+    ) -> Any:
         """
-        Ask the owner.
+        Ask the owner.  An answer that is at hand is given in the same call.
 
         @param party: who is waited for meanwhile.
         @param name: the question's name, for errors.
         @param told: whether it is a step of the report.
-        @return: the answer, in the same call where the owner gave it so; or
-            the owner's failure; or L{Superseded}.
+        @raise Superseded: where the login goes on without it.
+        @raise Exception: what the owner failed with.
         """
         self.drop_question()
         if self.ended:
-            return fail(Superseded())
+            raise Superseded
         pending = self._question = Question(name, party, told)
         self.last_question = name
         if told:
             self.recorder.step("client", party, name)
         self.wait(party)
-        asked = pending.asked = as_deferred(question, *arguments)
-        asked.addBoth(self._answered, pending)
-        if pending.dropped:
+        answer = answer_of(question, *arguments)
+        if pending.dropped is not None:
             # The owner ended the login while it was asked.
-            pending.cancel()
-        return pending.answered
+            if isinstance(answer, Deferred):
+                cancel(answer.addErrback(lambda _: None), name)
+            raise pending.dropped
+        if not isinstance(answer, Deferred):
+            self._heard(answer, pending)
+            return answer
+        pending.asked, pending.answered = answer, Deferred()
+        answer.addBoth(self._answered, pending)
+        return await pending.answered
 
     def _answered(self, answer: Any, pending: Question) -> None:
         if pending is not self._question:
             self._log.debug("late answer to {question} dropped", question=pending.name)
             return
+        self._heard(answer, pending)
+        assert pending.answered is not None
+        pending.answered.callback(answer)
+
+    def _heard(self, answer: Any, pending: Question) -> None:
         self._question = None
         self.wait(None)
         if pending.told:
             told = _captions.of_answer(answer)
             self.recorder.step(pending.party, "client", "answer", told)
-        pending.answered.callback(answer)
 
     def drop_question(self, error: Exception | None = None) -> None:
         """
@@ -274,6 +296,17 @@ class Conversation:
         An attempt begins by C{request}.
         """
         self.recorder.begin(request.listed_as, **known, **self._known_of(request))
+
+    def start(
+        self, facts: Callable[[], ServerFacts], clock: IReactorTime | None
+    ) -> None:
+        """
+        The login begins; it is the same clock until it ends.
+        """
+        self.begun = True
+        self._deadlines.use(clock)
+        self.recorder.use(time.monotonic if clock is None else clock.seconds)
+        self.recorder.start(facts)
 
     def go_ahead(self) -> None:
         """
@@ -489,6 +522,7 @@ class Conversation:
         self._actions.clear()
         self._deadlines.stop()
         self.unwatch()
+        self.built = None
         self.recorder.finish(succeeded, ending, cause)
         self.drop_question()
         self.methods.clear()

@@ -38,6 +38,12 @@ class Deadlines:
         self._call: IDelayedCall | None = None
         self._counted_from: float | None = None
 
+    def use(self, clock: IReactorTime | None) -> None:
+        """
+        Go on by C{clock}, which is known now.
+        """
+        self._clock = lambda: clock
+
     def wait(self, party: Party | None) -> None:
         """
         From now on C{party} is waited for; with C{None}, whatever an override

@@ -8,10 +8,11 @@ them.  None has a secret, and whatever the server said is fit to be shown.
 
 from __future__ import annotations
 
+import time
 from itertools import count
 from typing import Any
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from conch_auth.display import printable
 from conch_auth.report import Attempt, AuthReport, Banner, ServerFacts, Step
@@ -22,6 +23,24 @@ _numbers = count(1)
 
 #: Characters of a banner that are logged; the report has all of it.
 _BANNER_LIMIT = 400
+
+
+def _tell(level: Any, log_format: str, **fields: Any) -> None:
+    """
+    What C{Logger.emit} does, less what it has to find out: there are a dozen
+    events in a login, and mostly nobody reads them.
+    """
+    _log.observer(
+        {
+            "log_logger": _log,
+            "log_level": level,
+            "log_namespace": _log.namespace,
+            "log_source": None,
+            "log_format": log_format,
+            "log_time": time.time(),
+            **fields,
+        }
+    )
 
 
 class Events:
@@ -42,7 +61,8 @@ class Events:
     def begun(self, facts: ServerFacts) -> None:
         host = printable(facts.host or "the server")
         self._known.update(host=host, port=facts.port)
-        _log.debug(
+        _tell(
+            LogLevel.debug,
             "{user} logs in to {host} ({server_version})",
             conch_auth="login-begun",
             server_version=facts.server_version,
@@ -51,7 +71,8 @@ class Events:
         )
 
     def step(self, step: Step) -> None:
-        _log.debug(
+        _tell(
+            LogLevel.debug,
             "{user}, {host}: {sender} to {receiver}: {name} {detail}",
             conch_auth="step",
             at=step.at,
@@ -64,7 +85,8 @@ class Events:
         )
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        _log.info(
+        _tell(
+            LogLevel.info,
             "{user}, {host}: {summary}",
             conch_auth="attempt-ended",
             summary=str(attempt),
@@ -73,7 +95,8 @@ class Events:
         )
 
     def banner(self, banner: Banner) -> None:
-        _log.info(
+        _tell(
+            LogLevel.info,
             "{user}, {host}: the server says: {banner}",
             conch_auth="banner",
             banner=printable(banner, limit=_BANNER_LIMIT),
@@ -86,7 +109,8 @@ class Events:
         The whole report is for whoever waited for the login; the log has how it
         ended.
         """
-        _log.info(
+        _tell(
+            LogLevel.info,
             "{user}, {host}: {outcome}",
             conch_auth="login-succeeded" if report.succeeded else "login-failed",
             outcome=f"logged in: {report.proof or 'without any proof'}"

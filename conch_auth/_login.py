@@ -87,14 +87,13 @@ class Login(Questions):
         """
         The login begins, with its first request at the latest.
         """
-        if self._conversation.begun:
+        conversation = self._conversation
+        if conversation.begun:
             return
-        self._conversation.begun = True
         self._loginTransport = self.transport
-        self._conversation.recorder.start(partial(_transports.facts, self.transport))
-        self._conversation.unwatch = _transports.watch(
-            self.transport, self._connectionLost
-        )
+        facts = partial(_transports.facts, self.transport)
+        conversation.start(facts, self._limitingClock())
+        conversation.unwatch = _transports.watch(self.transport, self._connectionLost)
 
     def serviceStopped(self) -> None:
         """

@@ -234,7 +234,7 @@ class Packets(Login):
             self._end(errors.TooManyAttempts, str(reached))
             return
         try:
-            request = messages.method_request(kind, extraData)
+            request = self._requestIn(kind, extraData)
             self._checkRequest(request)
         except errors.MalformedMessage:
             request = messages.OtherRequest(kind)
@@ -246,6 +246,15 @@ class Packets(Login):
         head = string(self.user) + string(self.instance.name) + string(kind)
         secret = isinstance(request, messages.PasswordRequest)
         self._send(MSG_USERAUTH_REQUEST, head + extraData, secret)
+
+    def _requestIn(self, kind: bytes, extraData: bytes) -> messages.MethodRequest:
+        """
+        What is sent, as a value: it may be a subclass's own.
+        """
+        built, self._conversation.built = self._conversation.built, None
+        if built is not None and built[0] is extraData and built[1].method == kind:
+            return built[1]
+        return messages.method_request(kind, extraData)
 
     def _checkRequest(self, request: messages.MethodRequest) -> None:
         """

@@ -19,6 +19,13 @@ class Stopwatch:
         self._last: float | None = None
         self._passed = 0.0
 
+    def use(self, seconds: Callable[[], float]) -> None:
+        """
+        Go on by another clock.
+        """
+        self()
+        self._seconds, self._last = seconds, None
+
     def __call__(self) -> float:
         """
         The seconds since the first call.

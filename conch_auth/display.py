@@ -14,6 +14,7 @@ import hashlib
 import re
 import textwrap
 import unicodedata
+from functools import lru_cache
 
 #: Control, format (bidirectional overrides, zero-width), surrogate, private
 #: use and unassigned; line and paragraph separators.
@@ -91,10 +92,13 @@ def wrapped(line: str) -> str:
     )
 
 
+@lru_cache(maxsize=256)
 def fingerprint(blob: bytes) -> str:
     """
     The SHA256 fingerprint of a public key blob, as OpenSSH prints it:
     C{SHA256:} and base64 without padding.
+
+    A login names its key several times, and the next login the same one.
     """
     digest = base64.b64encode(hashlib.sha256(blob).digest())
     return "SHA256:" + digest.decode("ascii").rstrip("=")

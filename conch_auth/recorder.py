@@ -96,6 +96,12 @@ class Recorder:
     def banners_kept(self) -> int:
         return len(self._banners)
 
+    def use(self, seconds: Callable[[], float]) -> None:
+        """
+        Count by another clock from now on.
+        """
+        self._seconds.use(seconds)
+
     def start(self, facts: Callable[[], ServerFacts]) -> None:
         """
         The login begins: its seconds are counted from now.

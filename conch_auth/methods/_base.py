@@ -14,7 +14,7 @@ from conch_auth._causes import MaybeCause
 from conch_auth._conversation import Conversation, Superseded
 from conch_auth.errors import ProtocolError
 from conch_auth.interfaces import IUserAuthService
-from conch_auth.messages import Message
+from conch_auth.messages import Message, MethodRequest
 from conch_auth.report import Party
 
 _M = TypeVar("_M", bound=Message)
@@ -101,14 +101,22 @@ class Method:
         if not failure.check(Superseded):
             self.failed(failure)
 
-    def ask(self, party: Party, question: str, *arguments: Any) -> Deferred[Any]:
+    def request(self, request: MethodRequest) -> None:
+        """
+        Send a request; the exit need not read it again.
+        """
+        built = request.build()
+        self.conversation.built = built, request
+        self.service.askForAuth(request.method, built)
+
+    async def ask(self, party: Party, question: str, *arguments: Any) -> Any:
         """
         The one way to ask the owner.
 
         @param party: who is waited for meanwhile: a person or an agent.
         @param question: the name of the service's method.
         """
-        return self.conversation.ask(
+        return await self.conversation.ask(
             party, question, getattr(self.service, question), *arguments
         )
 

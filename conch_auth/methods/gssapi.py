@@ -83,7 +83,7 @@ class GSSAPIWithMIC(Method):
         self._context, self._rounds = context, 0
         self.conversation.sources[self.name] = str(getattr(context, "source", ""))
         request = GSSRequest(tuple(self._offered))
-        self.service.askForAuth(self.name, request.build())
+        self.request(request)
         return True
 
     async def _acquire(self) -> IGSSContext | None:

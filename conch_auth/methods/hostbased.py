@@ -88,7 +88,7 @@ class HostBased(Method):
             return False
         self.conversation.sources[blob] = _source_of(key)
         self.conversation.algorithm_reasons[blob] = choice.reason
-        self.service.askForAuth(self.name, signed.build())
+        self.request(signed)
         return True
 
     def _is_spent(self, blob: bytes) -> bool:

@@ -40,7 +40,7 @@ class KeyboardInteractive(Method):
         request = KeyboardInteractiveRequest(
             submethods=as_bytes("getSubmethods", submethods)
         )
-        self.service.askForAuth(self.name, request.build())
+        self.request(request)
         return True
 
     def replied(self, payload: bytes) -> None:

@@ -44,7 +44,7 @@ class Password(Method):
         Ask to log in with a password.
         """
         request = PasswordRequest(as_bytes("getPassword", password))
-        self.service.askForAuth(self.name, request.build())
+        self.request(request)
 
     def replied(self, payload: bytes) -> None:
         """
@@ -104,7 +104,7 @@ class Password(Method):
         request = PasswordRequest(
             as_bytes("getPassword", old), as_bytes("getPassword", new)
         )
-        self.service.askForAuth(self.name, request.build())
+        self.request(request)
 
 
 def as_bytes(question: str, secret: Any) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.conch.ssh.agent import SSHAgentClient
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from conch_auth import algorithms, names, signing
@@ -61,9 +61,11 @@ class PublicKey(Method):
         for _ in range(self.service.maxAttempts):
             self._passed_over = False
             answer = await self._next_key()
-            if _is_key(answer) and self.service.signsAtOnce(answer):
+            if self.conversation.is_ahead and _is_key(answer):
                 await self._extensions(answer)
-            offered = await maybeDeferred(self.service._cbGetPublicKey, answer)
+            offered = self.service._cbGetPublicKey(answer)
+            if isinstance(offered, Deferred):
+                offered = await offered
             if offered or not self._passed_over:
                 return bool(offered)
         return False
@@ -91,7 +93,9 @@ class PublicKey(Method):
             raise
         except Exception:
             return Failure()
-        self._signer_is_sha1_only = _is_key(answer) and answer.blob() in sha1_only
+        self._signer_is_sha1_only = bool(
+            sha1_only and _is_key(answer) and answer.blob() in sha1_only
+        )
         return answer
 
     def offer(self, answer: Any) -> bool:
@@ -131,7 +135,7 @@ class PublicKey(Method):
             self._go_on(self._sign())
         else:
             self._unasked = None
-            self.service.askForAuth(self.name, request.build())
+            self.request(request)
         return True
 
     def _algorithms_of(self, key: Any) -> Sequence[bytes]:
@@ -210,7 +214,7 @@ class PublicKey(Method):
         )
         # Whatever becomes of it, the key is not offered again for this factor.
         self.conversation.spent_keys[wanted.blob] = "it gave no signature before"
-        if _is_security_key(service.lastPublicKey):
+        if _wants_touch(algorithms.key_type_of(wanted)):
             self.conversation.recorder.step("client", "person", "touchRequested")
             service.tell("touchRequested", service.lastPublicKey)
         service.signatureAlgorithm = wanted.algorithm
@@ -237,7 +241,7 @@ class PublicKey(Method):
             return
         self._unasked = None
         request = wanted.signed_with(signature)
-        self.service.askForAuth(request.method, request.build())
+        self.request(request)
 
     def _may_fall_back(self, made: bytes, wanted: PublicKeyRequest) -> bool:
         """
@@ -271,12 +275,12 @@ def _is_key(answer: Any) -> bool:
     return hasattr(answer, "sshType") and hasattr(answer, "blob")
 
 
-def _is_security_key(key: Any) -> bool:
+def _wants_touch(key_type: bytes) -> bool:
     """
     Whether a touch may be needed (OpenSSH's PROTOCOL.u2f): the types of such
     keys, and of their certificates, begin so.
     """
-    return bool(key.sshType().startswith(b"sk-"))
+    return key_type.startswith(b"sk-")
 
 
 def _source_of(key: Any) -> str:
