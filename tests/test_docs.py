@@ -6,7 +6,10 @@ The documentation says what the code does.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,15 @@ from twisted.cred.portal import Portal
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from conch_auth import AuthReport, SSHClientTransport
+from conch_auth import AuthReport, SSHClientTransport, cli
 from conch_auth._states import State
+from conch_auth._status import Status, described
 from conch_auth.loopback import Link, generate_key
 from tests.page_case import PageCase
 from tests.pages import DOCS, blocks_of, check_commands
+
+#: The commands of C{conch-auth}.
+COMMANDS = ("completion", "demo", "explain", "login", "plan")
 
 
 class EveryPageTests(SynchronousTestCase):
@@ -36,7 +43,7 @@ class EveryPageTests(SynchronousTestCase):
         """
         for file in Path(__file__).parent.glob("test_docs_*.py"):
             importlib.import_module(f"tests.{file.stem}")
-        alone = (OwnMethodPageTests, BuildingPageTests, TestingPageTests)
+        alone = (OwnMethodPageTests, BuildingPageTests, CommandPageTests, TestingPageTests)
         run = PageCase.pages | {case.page for case in alone}
         for file in DOCS.rglob("*.rst"):
             languages = {block.language for block in blocks_of(file.read_text())}
@@ -69,6 +76,45 @@ class BuildingPageTests(SynchronousTestCase):
         """
         for block in blocks_of((DOCS / f"{self.page}.rst").read_text()):
             self.assertTrue(check_commands(self, block.text), block)
+
+
+class CommandPageTests(SynchronousTestCase):
+    """
+    C{docs/command.rst}.
+    """
+
+    page = "command"
+
+    def setUp(self) -> None:
+        self.text = (DOCS / f"{self.page}.rst").read_text()
+
+    def test_examples(self) -> None:
+        """
+        Each command can be given so.
+        """
+        for block in blocks_of(self.text):
+            self.assertTrue(check_commands(self, block.text), block)
+
+    def test_every_option(self) -> None:
+        """
+        Each command and each of its options is told of.
+        """
+        helped = io.StringIO()
+        for arguments in [], *([command] for command in COMMANDS):
+            with contextlib.redirect_stdout(helped):
+                self.assertRaises(SystemExit, cli.parse, [*arguments, "--help"])
+        options = set(re.findall(r"--[a-z][a-z-]+", helped.getvalue()))
+        for name in {*COMMANDS, *options - {"--help", "--version"}}:
+            self.assertIn(f"``{name}``", self.text)
+
+    def test_every_status(self) -> None:
+        """
+        Each exit status has its words.
+        """
+        for status in Status:
+            words = described(status).partition(": ")[2].rstrip(".")
+            number, _, meaning = words.partition(" ")
+            self.assertIn(f"   * - {number}\n     - {meaning}\n", self.text)
 
 
 class StatesPageTests(SynchronousTestCase):
