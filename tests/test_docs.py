@@ -43,7 +43,12 @@ class EveryPageTests(SynchronousTestCase):
         """
         for file in Path(__file__).parent.glob("test_docs_*.py"):
             importlib.import_module(f"tests.{file.stem}")
-        alone = (OwnMethodPageTests, BuildingPageTests, CommandPageTests, TestingPageTests)
+        alone = (
+            BuildingPageTests,
+            CommandPageTests,
+            OwnMethodPageTests,
+            TestingPageTests,
+        )
         run = PageCase.pages | {case.page for case in alone}
         for file in DOCS.rglob("*.rst"):
             languages = {block.language for block in blocks_of(file.read_text())}
