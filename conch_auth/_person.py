@@ -17,8 +17,11 @@ from conch_auth._progress import Progress
 from conch_auth._terminal import NoTerminal, Terminal
 from conch_auth.callbacks import SSHClient
 from conch_auth.certificates import HostKeyOffer
-from conch_auth.display import printable
+from conch_auth.display import printable, text
 from conch_auth.prompts import INSTRUCTION_LIMIT, PROMPT_LIMIT, Prompt
+
+#: The most lines that one prompt takes of the screen.
+_MOST_PROMPT_LINES = 8
 
 
 class Asker:
@@ -184,8 +187,10 @@ class Person(SSHClient):
                 self._asker.show(f"({self._origin}) {line}\n")
         answers: list[bytes] = []
         for prompt in prompts:
-            shown = f"({self._origin}) {prompt.displayed}"
-            answer = await self._asker.ask(shown, prompt.echo)
+            *before, question = _lines_of(prompt)
+            for line in before:
+                self._asker.show(f"({self._origin}) {line}\n")
+            answer = await self._asker.ask(f"({self._origin}) {question}", prompt.echo)
             if answer is None:
                 return None
             answers.append(answer)
@@ -193,3 +198,12 @@ class Person(SSHClient):
 
     def _from_server(self, prompt: str) -> str:
         return f"({self._origin}) {printable(prompt, limit=PROMPT_LIMIT)}"
+
+
+def _lines_of(prompt: Prompt[str]) -> list[str]:
+    """
+    The lines of a prompt: sshd puts what PAM has to say before its question.
+    One of a great many lines is kept on one.
+    """
+    lines = printable(text(prompt.raw), lines=True, limit=PROMPT_LIMIT).split("\n")
+    return lines if len(lines) <= _MOST_PROMPT_LINES else [prompt.displayed]

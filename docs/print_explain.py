@@ -91,6 +91,21 @@ what has happened until then is told.
 The exit status is that of ``login``: 0 logged in, 1 authentication failed, 2 wrong
 usage or configuration, 3 host key not verified, 4 not connected or protocol broken.
 
+In the shell
+------------
+
+Bash, zsh and fish complete commands, options, and the hosts of ``known_hosts`` and of
+``~/.ssh/config``. In ``~/.bashrc`` or ``~/.zshrc``, where ``compinit`` has been run
+before:
+
+.. code-block:: sh
+
+    eval "$(conch-auth completion bash)"
+
+with ``zsh`` for ``bash`` in zsh, and in ``~/.config/fish/config.fish``::
+
+    conch-auth completion fish | source
+
 For programs
 ------------
 

@@ -17,6 +17,7 @@ from typing import Any
 from twisted.conch.ssh.keys import Key
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 
 from conch_auth.loopback import generate_key
 from tests.cli_process import OnTerminal, environment, spawn_on_terminal
@@ -49,6 +50,7 @@ class Scene:
     @ivar prepare: makes it so.
     @ivar status: the exit status.
     @ivar typed: what is typed: each the end of a prompt, and an answer.
+    @ivar thinks: the seconds that each answer takes.
     @ivar drawn: whether the page has its picture.
     @ivar command: the arguments that are shown.
     """
@@ -59,6 +61,7 @@ class Scene:
     prepare: Callable[[Stage], Awaitable[None]]
     status: int = 1
     typed: Sequence[tuple[str, str]] = ()
+    thinks: float = 0
     drawn: bool = False
     command: str = f"alice@{SERVER}"
 
@@ -168,7 +171,7 @@ class Stage:
         running = self._run([*arguments, *scene.command.split()])
         for prompt, answer in scene.typed:
             await running.shows(prompt)
-            running.type(answer)
+            await deferLater(self.reactor, scene.thinks, running.type, answer)
         status = await running.status
         text = running.shown()
         if status != scene.status:

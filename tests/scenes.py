@@ -70,6 +70,7 @@ async def key(stage: Stage) -> None:
     "The server wants both: ``AuthenticationMethods publickey,password``.",
     status=0,
     typed=typed(PASSWORD),
+    thinks=1.5,
     drawn=True,
 )
 async def two_factors(stage: Stage) -> None:

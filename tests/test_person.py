@@ -102,6 +102,35 @@ class PersonTests(SynchronousTestCase):
             ],
         )
 
+    def test_prompt_of_lines(self) -> None:
+        """
+        Of a prompt of several lines each says whose it is.
+        """
+        person = self.person(b"1")
+        prompt = "Welcome\r\nPassphrase for key x: \nCode: "
+        self.answered(
+            person.kbdint_challenge_received("", "", "", prompts((prompt, True)))
+        )
+        self.assertEqual(
+            self.terminal.screen,
+            [
+                "(alice@host) Welcome\n",
+                "(alice@host) Passphrase for key x: \n",
+                ("(alice@host) Code: ", True),
+            ],
+        )
+
+    def test_prompt_of_many_lines(self) -> None:
+        """
+        One of a great many lines does not fill the screen either.
+        """
+        person = self.person(b"1")
+        self.answered(
+            person.kbdint_challenge_received("", "", "", prompts(("a\n" * 50, True)))
+        )
+        ((prompt, _),) = self.terminal.screen
+        self.assertTrue(prompt.startswith("(alice@host) a\\x0aa"))
+
     def test_long_prompt(self) -> None:
         """
         No prompt fills the screen.
