@@ -96,9 +96,7 @@ In the shell
 
 Bash, zsh and fish complete commands, options, and the hosts of ``known_hosts`` and of
 ``~/.ssh/config``. In ``~/.bashrc`` or ``~/.zshrc``, where ``compinit`` has been run
-before:
-
-.. code-block:: sh
+before::
 
     eval "$(conch-auth completion bash)"
 
