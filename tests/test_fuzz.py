@@ -28,6 +28,7 @@ from conch_auth import (
     signing,
     ssh_config,
 )
+from conch_auth._conversation import Conversation
 from conch_auth.report import AuthReport
 from conch_auth.userauth import SSHUserAuthClient
 from tests.fuzz import corpus
@@ -153,6 +154,7 @@ GUARDS = {
     "greeting": Guard(_greeting.Greeting, "too_long", False),
     "transport": Guard(Key, "verify", lambda self, signature, data: True),
     "conversation": Guard(SSHUserAuthClient, "_isProved", lambda self: True),
+    "eager": Guard(Conversation, "go_ahead", lambda self: None),
 }
 
 

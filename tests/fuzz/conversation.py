@@ -107,14 +107,17 @@ class Server:
     Says what the script says, and judges the client.
 
     @ivar proved: whether a factor with a proof was accepted.
+    @ivar accepted: whether the service was.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, eager: bool) -> None:
         self.script = script
         self.client = Owner(script)
+        self.client.eager = eager
         self.ends: list[list[Any]] = []
         self.waiters: list[Deferred[AuthReport]] = []
         self.proved = False
+        self.accepted = not eager
         self.steps: tuple[Callable[[], object], ...] = (
             self.refuse,
             lambda: self.say(Success()),
@@ -136,8 +139,10 @@ class Server:
         self.rare: tuple[Callable[[], object], ...] = (
             self.client.serviceStopped,
             lambda: self.waiters[-1].cancel(),
-            self.client.serviceStarted,
+            self.accept,
         )
+        if eager:
+            self.steps += (self.accept,)
 
     def text(self) -> bytes:
         return self.script.take(self.script.byte() % 32)
@@ -155,6 +160,11 @@ class Server:
         if len(self.client.transport.services) > before:
             assert number == Success.number, number
             assert proved, sent
+            assert self.accepted, sent
+
+    def accept(self) -> None:
+        self.accepted = True
+        self.client.serviceStarted()
 
     def refuse(self) -> None:
         mask, partial = self.script.byte(), bool(self.script.byte() % 2)
@@ -225,10 +235,22 @@ def conversation(data: bytes) -> None:
     once; nothing is pending afterwards, nor asked; and the secret is in nothing
     that can be shown.
     """
+    _judge(data, eager=False)
+
+
+def eager(data: bytes) -> None:
+    """
+    The same of a login that begins before the server has accepted the service,
+    which it may do at any time or never.
+    """
+    _judge(data, eager=True)
+
+
+def _judge(data: bytes, eager: bool) -> None:
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
     try:
-        server = played(Script(data))
+        server = played(Script(data), eager)
     finally:
         globalLogPublisher.removeObserver(events.append)
     client = server.client
@@ -248,10 +270,16 @@ def conversation(data: bytes) -> None:
     assert not broken, broken
 
 
-def played(script: Script) -> Server:
-    server = Server(script)
+def played(script: Script, eager: bool = False) -> Server:
+    """
+    A login as C{script} has it, which has ended.
+    """
+    server = Server(script, eager)
     server.wait()
-    server.client.serviceStarted()
+    if eager:
+        server.client.serviceRequested(server.client.transport)
+    else:
+        server.client.serviceStarted()
     for _ in range(_MOST_STEPS):
         if not script.more:
             break

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fuzz import formats, peers
-from tests.fuzz.conversation import conversation
+from tests.fuzz import conversation, formats, peers
 
 #: Each takes any bytes; what it holds is in its docstring, and it raises where
 #: that is broken.
@@ -24,5 +23,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "agent": peers.agent,
     "greeting": peers.greeting,
     "transport": peers.transport,
-    "conversation": conversation,
+    "conversation": conversation.conversation,
+    "eager": conversation.eager,
 }
