@@ -6,9 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyasn1.codec.der import encoder
-from pyasn1.error import PyAsn1Error
-from pyasn1.type.univ import ObjectIdentifier
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -253,6 +250,11 @@ class GSSAPIKeyEx(Method):
 
 
 def _in_der(mechanism: str) -> bytes:
+    # Who has no ticket need not wait for it to be loaded.
+    from pyasn1.codec.der import encoder
+    from pyasn1.error import PyAsn1Error
+    from pyasn1.type.univ import ObjectIdentifier
+
     try:
         return bytes(encoder.encode(ObjectIdentifier(mechanism)))
     except PyAsn1Error:
