@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conch_auth._command import CommandChannel, run_command
-from conch_auth._running import show, tell
+from conch_auth._running import show_lines, tell
 from conch_auth._status import Status
 from conch_auth._terminal import Readable, write_all
 from conch_auth._terminal_login import TerminalLogin
@@ -37,7 +37,7 @@ async def login(reactor: Any, arguments: argparse.Namespace) -> int:
 async def _use(reactor: Any, connection: Any, arguments: argparse.Namespace) -> int:
     if arguments.verbose or not arguments.remote_command:
         number = _STDERR if arguments.remote_command else _STDOUT
-        show(f"{connection.report}\n", number)
+        show_lines(str(connection.report), number)
     if not arguments.remote_command:
         return Status.LOGGED_IN
     channel = CommandChannel(

@@ -11,7 +11,7 @@ from typing import Any
 from conch_auth._options import Options, completed, host_name
 from conch_auth._person import Asker, Person
 from conch_auth._planning import plan_login
-from conch_auth._running import WrongUsage, show, tell
+from conch_auth._running import WrongUsage, show_lines, tell
 from conch_auth._status import Status
 from conch_auth._terminal import Terminal
 from conch_auth._terminal_login import configuration, memory
@@ -39,7 +39,7 @@ async def plan(reactor: Any, arguments: argparse.Namespace) -> int:
     person = Person(
         Asker(lambda: Terminal(reactor), tell), options.host, lambda _: None
     )
-    show(f"{await plan_login(options, person, reactor)}\n", _STDOUT)
+    show_lines(str(await plan_login(options, person, reactor)), _STDOUT)
     return Status.LOGGED_IN
 
 

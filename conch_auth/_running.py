@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import textwrap
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,6 +22,7 @@ from conch_auth._terminal import write_all
 from conch_auth.display import printable
 
 _STDERR = 2
+_LEAST_COLUMNS = 40
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -34,7 +36,33 @@ def tell(message: str) -> None:
     """
     Say something to the person, on the standard error.
     """
-    show(f"conch-auth: {message}\n")
+    show_lines(f"conch-auth: {message}")
+
+
+def show_lines(text: str, number: int = _STDERR) -> None:
+    """
+    Show lines of text; a terminal that is too narrow for one has it broken
+    between words.
+    """
+    try:
+        columns = os.get_terminal_size(number).columns
+    except OSError:
+        columns = 0
+    lines = text.splitlines()
+    if columns:
+        lines = [part for line in lines for part in _broken(line, columns)]
+    show("".join(f"{line}\n" for line in lines), number)
+
+
+def _broken(line: str, columns: int) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line,
+        max(columns, _LEAST_COLUMNS),
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 def show(text: str, number: int = _STDERR) -> None:
@@ -112,7 +140,7 @@ def tell_why(failure: Failure) -> int:
         # A person who has stopped it need not be told so.
         pass
     elif isinstance(error, errors.AuthenticationFailed):
-        show(f"{error}\n")
+        show_lines(str(error))
     elif isinstance(error, WrongUsage | errors.LoginError | errors.KeyUnusable):
         tell(str(error))
         if hinted := hint(error):

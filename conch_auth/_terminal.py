@@ -105,6 +105,7 @@ class Terminal:
         self._reader = Readable(reactor, self._number, self._typed, self._closed)
         self._usual: list[Any] | None = None
         self._prompt = ""
+        self._echo = True
         self._line = b""
         self._asked: Deferred[bytes | None] | None = None
 
@@ -133,8 +134,8 @@ class Terminal:
         self._prompt = prompt
         # What was typed before it was asked for is no answer.
         termios.tcflush(self._number, termios.TCIFLUSH)
-        if not echo:
-            self._hide()
+        self._echo = echo
+        self._prepare()
         self.show(prompt)
         self._reader.start()
         return self._asked
@@ -149,6 +150,15 @@ class Terminal:
             os.close(self._number)
             self._number = -1
 
+    def _prepare(self) -> None:
+        """
+        What the question takes of the terminal, and of ^Z.
+        """
+        if not self._echo:
+            self._hide()
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._suspended)
+
     def _hide(self) -> None:
         self._usual = termios.tcgetattr(self._number)
         hidden = termios.tcgetattr(self._number)
@@ -156,19 +166,17 @@ class Terminal:
         hidden[_LFLAG] = hidden[_LFLAG] & ~termios.ECHO | termios.ECHONL
         # (TCSAFLUSH would wait for a terminal that ^S has stopped.)
         termios.tcsetattr(self._number, termios.TCSANOW, hidden)
-        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
-            signal.signal(signal.SIGTSTP, self._suspended)
 
     def _suspended(self, number: int, _frame: object) -> None:
         """
         ^Z: the shell gets the terminal as it was, and the question is put again
         when it gives it back.
         """
-        self._unhide()
+        self._restore()
         signal.raise_signal(number)
         if self._asked is not None:
             self._line = b""
-            self._hide()
+            self._prepare()
             self.show(self._prompt)
 
     def _typed(self, data: bytes) -> None:
@@ -195,12 +203,12 @@ class Terminal:
         self._asked = None
         self._line = b""
         self._reader.stop()
-        self._unhide()
+        self._restore()
 
-    def _unhide(self) -> None:
+    def _restore(self) -> None:
+        if signal.getsignal(signal.SIGTSTP) == self._suspended:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         if self._usual is not None:
-            if signal.getsignal(signal.SIGTSTP) == self._suspended:
-                signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             usual, self._usual = self._usual, None
             try:
                 termios.tcsetattr(self._number, termios.TCSANOW, usual)

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import signal
+from importlib.metadata import version
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -25,6 +26,15 @@ from conch_auth.loopback import LoopbackServer, Result, generate_key
 from conch_auth.report import Attempt, AuthReport
 from tests.cli_process import LoginCase, start, start_on_terminal
 from tests.support import flat
+
+#: The subcommands, and the statuses other than 0 that each may end with.
+COMMANDS = {
+    "demo": (2, 4),
+    "login": (1, 2, 3, 4),
+    "explain": (1, 2, 3, 4),
+    "plan": (2,),
+    "completion": (2,),
+}
 
 
 class ParseTests(SynchronousTestCase):
@@ -144,6 +154,69 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("COMMAND", self.refused("demo", "--", "ls"))
 
 
+class HelpTests(SynchronousTestCase):
+    """
+    What the help says, of the whole and of each subcommand.
+    """
+
+    def help(self, *arguments: str) -> str:
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            error = self.assertRaises(SystemExit, parse, [*arguments, "--help"])
+        self.assertEqual(error.code or 0, 0)
+        return " ".join(told.getvalue().split())
+
+    def test_subcommands(self) -> None:
+        """
+        The help names each subcommand, with what it does.
+        """
+        told = self.help()
+        self.assertTrue(told.startswith("usage: conch-auth [-h] [--version] COMMAND"))
+        for command in COMMANDS:
+            self.assertRegex(told, rf" {command} (log|show|print)")
+
+    def test_statuses(self) -> None:
+        """
+        Each tells its exit statuses, in the same words.
+        """
+        words = {
+            1: "authentication failed",
+            2: "wrong usage or configuration",
+            3: "host key not verified",
+            4: "not connected or protocol broken",
+        }
+        for command, numbers in COMMANDS.items():
+            told = self.help(command)
+            self.assertTrue(told.startswith(f"usage: conch-auth {command} "), told)
+            _, _, statuses = told.partition("Exit status: 0 ")
+            found = {
+                int(number): said
+                for number, said in re.findall(r", (\d) ([^,.;]+)", statuses)
+            }
+            self.assertEqual(found, {number: words[number] for number in numbers})
+
+    def test_same_options(self) -> None:
+        """
+        C{login} and C{explain} take the same options to log in by.
+        """
+        options = [
+            set(re.findall(r" (--[\w-]+)", self.help(command)))
+            for command in ("login", "explain")
+        ]
+        self.assertEqual(options[0] - options[1], {"--verbose", "--no-input"})
+        self.assertEqual(options[1] - options[0], {"--json", "--svg"})
+
+    def test_version(self) -> None:
+        """
+        C{--version} tells the version of the package.
+        """
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            error = self.assertRaises(SystemExit, parse, ["--version"])
+        self.assertEqual(error.code or 0, 0)
+        self.assertEqual(told.getvalue(), f"conch-auth {version('conch_auth')}\n")
+
+
 class WhyTests(SynchronousTestCase):
     """
     L{_running.tell_why}: an error to an exit status, and to what is said.
@@ -200,6 +273,30 @@ class WhyTests(SynchronousTestCase):
         self.assertEqual(
             self.explained(OSError("\x1b[2Jno"))[1], "conch-auth: \\x1b[2Jno\n"
         )
+
+    def test_narrow(self) -> None:
+        """
+        A narrow terminal has lines broken between words, and what is to be
+        copied in one piece; a file has them as they are.
+        """
+        told: list[str] = []
+        self.patch(_running, "show", lambda text, number=2: told.append(text))
+        key = "SHA256:" + "x" * 60
+        text = f"one\n  - two three {key} four\n\nfive six"
+        size = os.terminal_size((20, 5))
+        self.patch(_running.os, "get_terminal_size", lambda number: size)
+        _running.show_lines(text)
+        self.assertEqual(
+            told.pop(),
+            f"one\n  - two three\n    {key}\n    four\n\nfive six\n",
+        )
+
+        def no_terminal(number: int) -> None:
+            raise OSError
+
+        self.patch(_running.os, "get_terminal_size", no_terminal)
+        _running.show_lines(text)
+        self.assertEqual(told.pop(), f"{text}\n")
 
     def test_nobody_listens(self) -> None:
         """

@@ -473,6 +473,24 @@ class SuspendTests(LoginCase):
         self.assert_usual(running)
 
 
+    async def test_suspend_where_shown(self) -> None:
+        """
+        So is a question whose answer is shown.
+        """
+        running = start_on_terminal(
+            *self.place(),
+            "alice@127.0.0.1",
+            shell='"$@"; echo stopped $?; fg >/dev/null; echo ended $?',
+        )
+        await running.shows(QUESTION)
+        running.type("nonsense\x1a")
+        await running.shows(f"stopped {128 + signal.SIGTSTP}\r\n")
+        await running.shows(QUESTION)
+        running.type("no\n")
+        await running.shows("ended 3\r\n")
+        await self.ended(running, 0)
+
+
 class StartTests(SynchronousTestCase):
     """
     The first moments of the command.
