@@ -25,7 +25,9 @@ import inspect
 import io
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -78,8 +80,12 @@ class PageCase(TestCase):
         PageCase.pages.add(cls.page)
 
     def setUp(self) -> None:
-        self.home = Path(self.mktemp()).absolute()
+        # As long a name as the reader's, so that lines break where they would there.
+        self.home = Path(tempfile.mkdtemp(prefix="al"))
+        self.addCleanup(shutil.rmtree, self.home)
         (self.home / ".ssh").mkdir(mode=0o700, parents=True)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.home)
         self.set_environment(HOME=str(self.home), LOGNAME="alice", SSH_AUTH_SOCK=None)
         self.stage = Stage(self)
         self.file = DOCS / f"{self.page}.rst"
@@ -138,6 +144,20 @@ class PageCase(TestCase):
         for block in self.blocks:
             await self.run_block(block)
         self.assertEqual(self.error, "", "the page does not tell of this error")
+        for picture in self.home.glob("*.svg"):
+            self.check_picture(picture)
+
+    def check_picture(self, drawn: Path) -> None:
+        """
+        The picture that the page shows has the messages of the one that it has
+        drawn; when each came is another matter.
+        """
+        shown = self.file.with_name(drawn.name)
+        if os.environ.get(REWRITE):
+            text = _FINGERPRINT.sub(self._example, drawn.read_text())
+            shown.write_text(text.replace(str(self.home), READER))
+        self.assertIn(f".. image:: {drawn.name}\n", self.file.read_text())
+        self.assertEqual(_messages(shown), _messages(drawn))
 
     async def run_block(self, block: Block) -> None:
         if block.language == "python":
@@ -235,6 +255,10 @@ class PageCase(TestCase):
             )
             self.assertEqual(ran.returncode, 0, f"{block}\n{ran.stdout}{ran.stderr}")
             self.printed = ran.stdout
+
+
+def _messages(picture: Path) -> list[str]:
+    return re.findall(r"USERAUTH_\w+", picture.read_text())
 
 
 def _set_variable(name: str, value: str | None) -> None:
