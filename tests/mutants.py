@@ -63,6 +63,8 @@ def _changes(parent: ast.AST, name: str, node: Any, put: _Put) -> Iterator[Mutan
     elif isinstance(node, ast.Compare):
         yield from _other_comparisons(node, shown, name == "test")
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        if name == "test":
+            return  # The condition is tried as a whole.
         yield Mutant(line, f"{shown} -> without not", put(node.operand))
     elif isinstance(node, ast.Call):
         yield from _unharmed(node, shown, put)
@@ -139,6 +141,8 @@ def _without_statement(
     is_call = is_call and "_log." not in shown
     # What a function ends with is no guard.
     is_last = isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef)
+    if isinstance(parent, ast.If) and len(parent.body) == 1 and not parent.orelse:
+        return  # It goes where the condition is never true.
     returns = isinstance(node, ast.Return) and not is_last
     if is_call or returns or isinstance(node, ast.Raise):
         nothing = ast.copy_location(ast.Pass(), node)

@@ -24,8 +24,10 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+import gc
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -34,6 +36,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -218,25 +221,58 @@ class Map:
 # One mutant.
 
 
-def is_missed(module: str, tree: ast.AST, tests: list[str], limit: float) -> bool:
+def _functions(code: types.CodeType) -> Iterator[types.CodeType]:
     """
-    Whether one of the tests fails with a mutant, or does not come to its end.
+    The functions and methods of a module, not those within them.
     """
-    child = os.fork()
-    if child == 0:
-        _run_child(module, tree, tests)
-    latest = time.monotonic() + limit
-    while time.monotonic() < latest:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return status != 0
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return True
+    for held in code.co_consts:
+        if isinstance(held, types.CodeType):
+            # A class body has none of the flags that a function has.
+            if held.co_flags & inspect.CO_NEWLOCALS:
+                yield held
+            else:
+                yield from _functions(held)
 
 
-def _run_child(module: str, tree: ast.AST, tests: list[str]) -> None:
+def _changed(module: str, tree: ast.AST) -> list[tuple[types.CodeType, types.CodeType]]:
+    """
+    Each function that a mutant changes, as it is and as it is to be; none where
+    it changes what runs when the module is imported.
+    """
+    path = path_of(module)
+    was = compile(path.read_text("utf-8"), str(path), "exec")
+    is_now = compile(tree, str(path), "exec")  # type: ignore[arg-type]
+    pairs = zip(_functions(was), _functions(is_now), strict=True)
+    return [(old, new) for old, new in pairs if old != new]
+
+
+@functools.cache
+def _live() -> list[types.FunctionType]:
+    """
+    The functions of the package that have been made.
+    """
+    of_package = str(ROOT / PACKAGE)
+    return [
+        held
+        for held in gc.get_objects()
+        if isinstance(held, types.FunctionType)
+        and held.__code__.co_filename.startswith(of_package)
+    ]
+
+
+def _patch(changed: list[tuple[types.CodeType, types.CodeType]]) -> None:
+    for old, new in changed:
+        found = [function for function in _live() if function.__code__ == old]
+        assert found, old
+        for function in found:
+            function.__code__ = new
+
+
+def run(module: str, tree: ast.AST, tests: list[str]) -> None:
+    """
+    In a process of its own, run tests with a mutant; the exit status says whether
+    all of them passed.
+    """
     status = 1
     try:
         quiet = os.open(os.devnull, os.O_RDWR)
@@ -244,7 +280,11 @@ def _run_child(module: str, tree: ast.AST, tests: list[str]) -> None:
             os.dup2(quiet, descriptor)
         os.chdir(tempfile.mkdtemp(prefix="mutant-", dir=os.environ["MUTATION_PLACE"]))
         name = f"{PACKAGE}.{module}"
-        sys.meta_path.insert(0, _Finder(name, str(path_of(module)), tree))  # type: ignore[arg-type]
+        if name in sys.modules:
+            _patch(_changed(module, tree))
+        else:
+            finder: Any = _Finder(name, str(path_of(module)), tree)
+            sys.meta_path.insert(0, finder)
         status = 0 if all(map(_passes, tests)) else 1
     finally:
         os._exit(status)
@@ -254,6 +294,60 @@ def _passes(test: str) -> bool:
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromName(test).run(result)
     return result.wasSuccessful()
+
+
+def fails(module: str, tree: ast.AST, tests: list[str], limit: float) -> bool:
+    """
+    Whether one of the tests fails with a mutant, or does not come to its end.
+    """
+    child = os.fork()
+    if child == 0:
+        run(module, tree, tests)
+    latest = time.monotonic() + limit
+    while time.monotonic() < latest:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status != 0
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return True
+
+
+class Warm:
+    """
+    A process that has imported every test, and the package with them, and makes a
+    copy of itself for each mutant.  What runs when a module is imported cannot be
+    changed there.
+    """
+
+    def __init__(self) -> None:
+        asks, self._ask = os.pipe()
+        self._answer, answers = os.pipe()
+        if os.fork() == 0:
+            os.close(self._ask)
+            self._serve(os.fdopen(asks), answers)
+        os.close(asks)
+        os.close(answers)
+
+    def fails(self, module: str, number: int, tests: list[str], limit: float) -> bool:
+        asked = json.dumps([module, number, tests, limit])
+        os.write(self._ask, f"{asked}\n".encode())
+        return os.read(self._answer, 1) == b"1"
+
+    def _serve(self, asks: Iterable[str], answers: int) -> None:
+        try:
+            for module in quick_modules():
+                importlib.import_module(module)
+            _live()
+            gc.freeze()
+            for line in asks:
+                module, number, tests, limit = json.loads(line)
+                _, tree = mutated(module, number)
+                failed = fails(module, tree, tests, limit)
+                os.write(answers, b"1" if failed else b"0")
+        finally:
+            os._exit(0)
 
 
 class Trial:
@@ -271,6 +365,7 @@ class Trial:
         self._known, self._only, self._besides = known, only, besides
         # A loaded machine takes longer than it did for the map.
         self._limit = 20 + 5 * known.budget
+        self._warm = Warm()
         self.tried = self.survived = 0
 
     def module(self, module: str) -> None:
@@ -291,9 +386,14 @@ class Trial:
         self.tried += 1
         mutant, changed = mutated(module, number)
         tests = self._besides + self._known.tests(module, mutant.line)
-        if not tests or not is_missed(module, changed, tests, self._limit):
+        if not tests or not self._fails(module, number, changed, tests):
             self.survived += 1
             print(f"  {module}:{mutant.line}: {mutant.change}", flush=True)
+
+    def _fails(self, module: str, number: int, tree: ast.AST, tests: list[str]) -> bool:
+        if _changed(module, tree):
+            return self._warm.fails(module, number, tests, self._limit)
+        return fails(module, tree, tests, self._limit)
 
 
 def printed(file: Path) -> set[tuple[str, str]]:
@@ -324,6 +424,9 @@ def _run(given: argparse.Namespace, file: Path) -> None:
     known = Map(file, given.seconds)
     _share(known.loaded)
     only = printed(given.again) if given.again else set()
+    as_it_is = ast.parse(path_of("names").read_text("utf-8"))
+    if fails("names", as_it_is, given.besides, 600.0):
+        sys.exit("the tests that were named do not pass")
     trial = Trial(known, only, given.besides)
     for module in given.modules:
         trial.module(module)

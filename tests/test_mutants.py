@@ -36,8 +36,12 @@ class MutantTests(SynchronousTestCase):
         source = "if a and b: c = 1"
         self.assertEqual(
             changes(source),
-            ["a and b -> True", "a and b -> False"]
-            + ["a and b -> without a", "a and b -> without b"],
+            [
+                "a and b -> True",
+                "a and b -> False",
+                "a and b -> without a",
+                "a and b -> without b",
+            ],
         )
         self.assertEqual(applied(source, "a and b -> without a"), "if b:\n    c = 1")
         self.assertIn("a -> True", changes("c = 1 if a else 2"))
@@ -55,7 +59,8 @@ class MutantTests(SynchronousTestCase):
     def test_statement(self) -> None:
         """
         A call that stands by itself is left out, a C{raise}, and a C{return}
-        that is not the end of its function; what is logged is not.
+        that is not the end of its function; not what is logged, nor what is all
+        that its condition guards.
         """
         source = """
             def f():
@@ -63,6 +68,8 @@ class MutantTests(SynchronousTestCase):
                 self._log.info("x")
                 if a:
                     return 1
+                for b in c:
+                    return b
                 raise ValueError
                 return 2
         """
@@ -72,7 +79,7 @@ class MutantTests(SynchronousTestCase):
             [
                 "drop() -> left out",
                 "raise ValueError -> left out",
-                "return 1 -> left out",
+                "return b -> left out",
             ],
         )
         self.assertNotIn("drop", applied(source, "drop() -> left out"))

@@ -8,7 +8,7 @@ import gc
 import weakref
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure as TwistedFailure
 
@@ -161,7 +161,32 @@ class OwnMethodTests(LoginTestCase):
         """
         client = self.login()
         client.receive(failure(EchoMethod.name))
-        self.assert_failed(client, errors.AuthenticationFailed)
+        report = self.assert_failed(client, errors.AuthenticationFailed)
+        self.assertEqual([attempt.method for attempt in report.attempts], ["none"])
+
+    def test_switched_off(self) -> None:
+        """
+        So is one that is switched off by C{None}: nothing of it failed.
+        """
+        client = self.login(auth_password=None)
+        client.receive(failure(b"password"))
+        report = self.assert_failed(client, errors.AuthenticationFailed)
+        self.assertEqual([attempt.method for attempt in report.attempts], ["none"])
+
+    def test_waits_for_a_deferred_within_a_deferred(self) -> None:
+        """
+        A method of Conch's kind may not know yet whether it sends anything, in
+        as many steps as it likes.
+        """
+        client, later = self.login(passwords=[b"pw"]), Deferred[bool]()
+        client.auth_other = lambda: (  # type: ignore[attr-defined]
+            succeed(None).addCallback(lambda _: later)
+        )
+        client.preferredOrder = [b"other", b"password"]
+        client.receive(failure(b"other", b"password"))
+        self.assertEqual(client.asked, [])
+        later.callback(False)
+        self.assertEqual(client.asked, ["getPassword"])
 
 
 class SuccessTests(LoginTestCase):
