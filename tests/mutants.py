@@ -51,45 +51,48 @@ _Put = Callable[[Any], Callable[[], None]]
 
 
 def _changes(parent: ast.AST, name: str, node: Any, put: _Put) -> Iterator[Mutant]:
-    line = getattr(node, "lineno", 0)
-    shown = ast.unparse(node).split("\n")[0] if line else ""
-    if name == "test" and isinstance(parent, ast.If | ast.IfExp):
-        for value in (True, False):
-            yield Mutant(line, f"{shown} -> {value}", put(_constant(value, node)))
-    if name == "ifs":
-        yield Mutant(line, f"{shown} -> True", put(_constant(True, node)))
+    yield from _as_condition(parent, name, node, put)
     if isinstance(node, ast.BoolOp):
-        yield from _without_operands(node, shown, put)
+        yield from _without_operands(node, put)
     elif isinstance(node, ast.Compare):
-        yield from _other_comparisons(node, shown, name == "test")
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        if name == "test":
-            return  # The condition is tried as a whole.
-        yield Mutant(line, f"{shown} -> without not", put(node.operand))
+        yield from _other_comparisons(node, name == "test")
     elif isinstance(node, ast.Call):
-        yield from _unharmed(node, shown, put)
+        yield from _unharmed(node, put)
     elif isinstance(node, ast.stmt):
-        yield from _without_statement(parent, node, shown, put)
+        yield from _without_statement(parent, node, put)
     elif isinstance(node, ast.ExceptHandler):
         caught = ast.unparse(node.type) if node.type else ""
         raised = ast.copy_location(ast.Raise(), node)
-        yield Mutant(
-            line, f"except {caught}: -> not caught", _into_field(node, "body")([raised])
-        )
+        go_on = _into_field(node, "body")([raised])
+        yield Mutant(node.lineno, f"except {caught}: -> not caught", go_on)
 
 
-def _constant(value: bool, at: ast.AST) -> ast.AST:
-    return ast.copy_location(ast.Constant(value), at)
+def _shown(node: ast.AST) -> str:
+    return ast.unparse(node).split("\n")[0]
 
 
-def _without_operands(node: ast.BoolOp, shown: str, put: _Put) -> Iterator[Mutant]:
+def _as_condition(parent: ast.AST, name: str, node: Any, put: _Put) -> Iterator[Mutant]:
+    values: tuple[bool, ...] = ()
+    if name == "test" and isinstance(parent, ast.If | ast.IfExp):
+        values = (True, False)
+    elif name == "ifs":
+        values = (True,)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        change = f"{_shown(node)} -> without not"
+        yield Mutant(node.lineno, change, put(node.operand))
+    for value in values:
+        constant = ast.copy_location(ast.Constant(value), node)
+        yield Mutant(node.lineno, f"{_shown(node)} -> {value}", put(constant))
+
+
+def _without_operands(node: ast.BoolOp, put: _Put) -> Iterator[Mutant]:
     for left_out in node.values:
         rest = [value for value in node.values if value is not left_out]
         new: ast.AST = rest[0]
         if len(rest) > 1:
             new = ast.copy_location(ast.BoolOp(node.op, rest), node)
-        gone = ast.unparse(left_out).split("\n")[0]
-        yield Mutant(node.lineno, f"{shown} -> without {gone}", put(new))
+        change = f"{_shown(node)} -> without {_shown(left_out)}"
+        yield Mutant(node.lineno, change, put(new))
 
 
 _OTHER: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -113,12 +116,13 @@ def _other_comparisons(node: ast.Compare, shown: str, whole: bool) -> Iterator[M
             continue  # The condition is tried as a whole.
         yield Mutant(
             node.lineno,
-            f"{shown} -> {other.__name__}",
+            f"{_shown(node)} -> {other.__name__}",
             _into_list(node.ops, index)(other()),
         )
 
 
-def _unharmed(node: ast.Call, shown: str, put: _Put) -> Iterator[Mutant]:
+def _unharmed(node: ast.Call, put: _Put) -> Iterator[Mutant]:
+    shown = _shown(node)
     called = ast.unparse(node.func).split(".")[-1]
     if called in _NEUTRALISING and node.args:
         for argument in node.args:
@@ -134,9 +138,8 @@ def _unharmed(node: ast.Call, shown: str, put: _Put) -> Iterator[Mutant]:
             )
 
 
-def _without_statement(
-    parent: ast.AST, node: ast.stmt, shown: str, put: _Put
-) -> Iterator[Mutant]:
+def _without_statement(parent: ast.AST, node: ast.stmt, put: _Put) -> Iterator[Mutant]:
+    shown = _shown(node)
     is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     is_call = is_call and "_log." not in shown
     # What a function ends with is no guard.
