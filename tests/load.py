@@ -273,11 +273,13 @@ class Growth:
     through what was measured at regular intervals.
 
     @ivar points: pairs of a number of logins and the bytes at it.
+    @ivar blocks: how many pieces of memory Python had in use at each.
     """
 
     def __init__(self, every: int) -> None:
         self._every = every
         self.points: list[tuple[int, int]] = []
+        self.blocks: list[int] = []
 
     def measure(self, done: int) -> None:
         """
@@ -286,6 +288,7 @@ class Growth:
         if done % self._every == 0:
             gc.collect()
             self.points.append((done, resident()))
+            self.blocks.append(sys.getallocatedblocks())
 
     @property
     def slope(self) -> float:
@@ -303,7 +306,8 @@ class Growth:
         (began, first), (_, last) = self.points[0], self.points[-1]
         return (
             f"{first >> 10} KiB after the first {began}, {last >> 10} KiB at the end, "
-            f"{self.slope:+.1f} bytes a login in the later half"
+            f"{self.slope:+.1f} bytes a login in the later half; "
+            f"{self.blocks[0]} and {self.blocks[-1]} pieces of memory in use"
         )
 
 
