@@ -17,9 +17,11 @@ _LIMIT = 200
 #: What is waited for after a question, to whoever does not know its name.
 _ANSWERS = {
     "getPassword": "a password",
+    "getPasswordChange": "a new password",
     "getPublicKey": "a key",
     "getPrivateKey": "a private key",
     "getHostKey": "a host key",
+    "getChallengeAnswers": "the answers to the server's questions",
     "getGenericAnswers": "the answers to the server's questions",
     "getGSSAPIContext": "a Kerberos ticket",
     "passphrase": "a passphrase",

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 def console(stream: TextIO | None) -> Any:
     """
     A C{rich} console on C{stream}; C{None} where plain text is wanted: the
-    stream is not a terminal or a plain one, C{NO_COLOR} (https://no-color.org)
-    is set, or C{rich} is not installed.
+    stream is not a terminal, or a plain one or not of Unicode, C{NO_COLOR}
+    (https://no-color.org) is set, or C{rich} is not installed.
     """
     if stream is None or not stream.isatty() or os.environ.get("NO_COLOR"):
         return None
@@ -22,4 +22,6 @@ def console(stream: TextIO | None) -> Any:
     except ImportError:
         return None
     found = Console(file=stream, markup=False, emoji=False, highlight=False)
-    return None if found.is_dumb_terminal else found
+    # Lines and spinners are drawn with characters that ASCII has not.
+    plain = found.is_dumb_terminal or not found.encoding.startswith("utf")
+    return None if plain else found

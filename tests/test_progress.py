@@ -217,5 +217,7 @@ class ScreenTests(SynchronousTestCase):
         self.assertIsNone(self.console(None, TERM="xterm"))
         self.assertIsNone(self.console(Terminal(), TERM="xterm", NO_COLOR="1"))
         self.assertIsNone(self.console(Terminal(), TERM="dumb"))
+        latin: Any = type("Latin", (Terminal,), {"encoding": "iso-8859-1"})
+        self.assertIsNone(self.console(latin(), TERM="xterm"))
         with patch.dict(sys.modules, {"rich.console": None}):
             self.assertIsNone(self.console(Terminal(), TERM="xterm"))
