@@ -109,7 +109,7 @@ _OTHER: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 
 
-def _other_comparisons(node: ast.Compare, shown: str, whole: bool) -> Iterator[Mutant]:
+def _other_comparisons(node: ast.Compare, whole: bool) -> Iterator[Mutant]:
     for index, op in enumerate(node.ops):
         other = _OTHER[type(op)]
         if whole and not isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE):
