@@ -36,6 +36,7 @@ Cause = Literal[
     "too-many-tries",
     "server-disconnected",
     "lost-while-asking",
+    "account-refused",
     "connection-lost",
     "limit-reached",
     # A factor was accepted, and was not enough.

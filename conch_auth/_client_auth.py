@@ -17,6 +17,7 @@ from conch_auth import _captions, names
 from conch_auth._awaiting import as_deferred
 from conch_auth._causes import MaybeCause
 from conch_auth._given import KEY_CALLBACK, Credentials, kept_for
+from conch_auth._keyfiles import shown
 from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.display import text
 from conch_auth.errors import UnusableAnswer
@@ -242,7 +243,7 @@ class ClientUserAuth(SSHUserAuthClient):
         keys = wallet.keys
         unusable, keys.unusable = keys.unusable, []
         for problem in unusable:
-            self.keySkipped(problem.path, problem.told, problem.cause)
+            self.keySkipped(shown(problem.path), problem.problem, problem.cause)
         if key is None or wallet.is_last(key):
             # The server may hang up at the last one: this is told before.
             self._tellLeftOut()

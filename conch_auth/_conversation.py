@@ -21,7 +21,7 @@ from twisted.python import failure
 
 from conch_auth import _captions, _reasons, names
 from conch_auth._awaiting import answer_of, cancel
-from conch_auth._causes import MaybeCause
+from conch_auth._causes import Cause, MaybeCause
 from conch_auth._deadlines import Deadlines
 from conch_auth._frames import drop_frames
 from conch_auth._gss_messages import GSSRequest
@@ -505,11 +505,14 @@ class Conversation:
         )
 
     @property
-    def is_asking(self) -> bool:
+    def cause_if_lost(self) -> Cause:
         """
-        Whether the owner has still to answer something.
+        What it means that the connection is lost now, without a word.
         """
-        return self._question is not None
+        if self._question is not None:
+            return "lost-while-asking"
+        judging = self.proof is not None and awaits_reply(self.state)
+        return "account-refused" if judging else "connection-lost"
 
     def finish(
         self, succeeded: bool, ending: str = "", cause: MaybeCause = ""

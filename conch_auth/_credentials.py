@@ -113,6 +113,8 @@ class Wallet:
         tried = [step.item for step in steps if not step.left_out]
         self._last = tried[-1] if tried else None
         self.left_out = [step for step in steps if step.over_budget]
+        if not tried:
+            self.left_out += [s for s in steps if s.cause == "identities-only"]
         self.allowed = keys_allowed(circumstances)
         self.budget = circumstances.budget()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from conch_auth._attempt import Attempt, Step
+from conch_auth._attempt import Attempt, Banner, Step
 from conch_auth._causes import MaybeCause
 from conch_auth.display import printable
 
@@ -47,6 +47,8 @@ class Facts(Protocol):
     def succeeded(self) -> bool: ...
     @property
     def attempts(self) -> tuple[Attempt, ...]: ...
+    @property
+    def banners(self) -> tuple[Banner, ...]: ...
     @property
     def server_methods(self) -> tuple[str, ...]: ...
     @property
@@ -135,7 +137,8 @@ class Words:
                 each.agent_seconds for each in self._facts.attempts
             ),
         }
-        return listed([f"{n:.1f} s for {who}" for who, n in seconds.items()])
+        shown = [f"{n:.1f} s for {who}" for who, n in seconds.items() if n >= 0.05]
+        return listed(shown) or "nobody was waited for"
 
     @property
     def while_waiting(self) -> str:
@@ -192,6 +195,23 @@ class Words:
         return _FEWER_KEYS if "publickey" in refused else _WAIT
 
     @property
+    def last_proof(self) -> str:
+        method = self._facts.attempts[-1].method
+        return "a signature" if method == "publickey" else _of_kind(method, 1)
+
+    @property
+    def said(self) -> str:
+        """
+        The server's last banner.
+        """
+        banners = [printable(each.strip(), limit=_LIMIT) for each in self._banners]
+        return f', after it had said "{banners[-1]}"' if banners else ""
+
+    @property
+    def _banners(self) -> tuple[str, ...]:
+        return tuple(filter(str.strip, self._facts.banners))
+
+    @property
     def lasts(self) -> str:
         last = [str(a) for a in self._facts.attempts if a.method != "none"]
         return "; ".join(last[-_MOST_NAMED:]) or "nothing could be tried"
@@ -209,8 +229,11 @@ class Words:
         )
 
     @property
-    def reasons(self) -> str:
-        return named(dict.fromkeys(each.reason for each in self._attempts))
+    def files(self) -> str:
+        """
+        What is wrong with each file.
+        """
+        return named(dict.fromkeys(map(_of_file, self._attempts)))
 
     @property
     def source(self) -> str:
@@ -309,6 +332,16 @@ def _is_refused(attempt: Attempt) -> bool:
 def _of_kind(method: str, count: int) -> str:
     one, many = _NOUNS.get(method, (method, method))
     return one if count == 1 else f"{count} {many}"
+
+
+def _of_file(attempt: Attempt) -> str:
+    """
+    What is wrong with a file, by its name.  Where a key was known and was to sign,
+    the reason names the file.
+    """
+    if attempt.key is None and attempt.source:
+        return f"{printable(attempt.source)}: {attempt.reason}"
+    return attempt.reason
 
 
 def _key(attempt: Attempt) -> str:

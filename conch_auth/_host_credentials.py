@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from conch_auth import _local
+from conch_auth._keyfiles import shown
 from conch_auth._keysign import keysign_keys
 from conch_auth._options import Options
 from conch_auth.interfaces import ISigner
@@ -41,7 +42,7 @@ class HostWallet:
         key = await self._keys.take()
         unusable, self._keys.unusable = self._keys.unusable, []
         for problem in unusable:
-            skipped(problem.path, problem.told, problem.cause)
+            skipped(shown(problem.path), problem.problem, problem.cause)
         return key
 
     def _found(self, transport: Any) -> Keys:

@@ -123,7 +123,17 @@ def check_common(ours: KeyExchangeInit, theirs: KeyExchangeInit) -> None:
         ("compression", ours.compressions_in, theirs.compressions_in),
     ):
         if not set(supported) & set(offered):
-            raise NoCommonAlgorithm(kind, offered, supported)
+            raise NoCommonAlgorithm(
+                kind, without_markers(offered), without_markers(supported)
+            )
+
+
+def without_markers(names: Sequence[bytes]) -> list[bytes]:
+    """
+    What is an algorithm, of the names among which key exchanges are listed.
+    """
+    markers = (b"ext-info-", b"kex-strict-")
+    return [name for name in names if not name.startswith(markers)]
 
 
 def guessed_wrong(ours: KeyExchangeInit, theirs: KeyExchangeInit) -> bool:

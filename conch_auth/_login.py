@@ -113,12 +113,8 @@ class Login(Questions):
             return
         error: errors.ConnectionLost
         if self._disconnected is None:
-            asking = conversation.is_asking
-            conversation.finish(
-                False,
-                "the connection was lost",
-                "lost-while-asking" if asking else "connection-lost",
-            )
+            cause = conversation.cause_if_lost
+            conversation.finish(False, "the connection was lost", cause)
             error = errors.ConnectionLost(self.report)
         else:
             error = errors.ServerDisconnected(*self._disconnected)

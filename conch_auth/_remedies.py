@@ -114,6 +114,11 @@ _ENDINGS: dict[Cause, Remedy] = {
         "Answer sooner: a server gives a login only so much time (LoginGraceTime of "
         "sshd, 120 s where nothing else is set).",
     ),
+    "account-refused": Remedy(
+        "The server closed the connection when it had seen {last_proof}{said}.",
+        "The account may be closed (expired, or kept out by PAM: sshd then says no "
+        "more), or there were too many tries. The server's log says which.",
+    ),
     "connection-lost": Remedy(
         "The connection was lost {elapsed} after the login began, {while_waiting}.",
         "Try again. If it happens again, the server's log says why: it may have "
@@ -175,7 +180,8 @@ _TYPED: dict[Cause, Remedy] = {
         "(PAM is set up so), and for an account that may not log in.",
     ),
     "person-timeout": Remedy(
-        _REASON, "Answer sooner, or allow longer: answerTimeout."
+        "A question was not answered in time: {reason}.",
+        "Answer sooner, or allow longer: answerTimeout.",
     ),
     "transport-not-secure": Remedy(
         "A secret was to be sent, and the transport does not protect it.",
@@ -202,7 +208,7 @@ _SIGNERS: dict[Cause, Remedy] = {
         "See that SSH_AUTH_SOCK names the socket of an agent, and restart it.",
     ),
     "agent-refused": Remedy(
-        "{Reason} ({keys}).",
+        "The agent did not sign with {keys}.",
         "Somebody may have declined (ssh-add -c), the key may be gone meanwhile "
         "(ssh-add -l), or be for other hosts only (ssh-add -h).",
     ),
@@ -211,74 +217,74 @@ _SIGNERS: dict[Cause, Remedy] = {
         "Add one (ssh-add FILE), or unlock it (ssh-add -X).",
     ),
     "security-key-refused": Remedy(
-        "The security key gave no signature with {keys}: {reason}.",
+        "The security key did not sign with {keys}: {reason}.",
         "Touch it when it blinks, and give its PIN where it asks for one. Where an "
         "agent asks, it needs a place to do so (SSH_ASKPASS).",
     ),
-    "security-key-absent": Remedy(_REASON, "Plug it in."),
+    "security-key-absent": Remedy(_REASON, "Plug in the one that has made it."),
     "signer-timeout": Remedy(
-        _REASON,
+        "A key or a signature did not come in time: {reason}.",
         "Whoever signs may wait for somebody (a touch, a PIN, a passphrase). Where "
         "that is in order, raise signTimeout.",
     ),
     "sha1-only": Remedy(
-        "{Keys}: its signer makes SHA-1 signatures (ssh-rsa) only, which the server "
-        "does not take.",
+        "{Keys} is of no use: its signer makes SHA-1 signatures (ssh-rsa) only, which "
+        "the server does not take.",
         "Let conch_auth.agent.SSHAgentClient ask the agent, use an agent that knows "
         "RFC 8332, or make another key: ssh-keygen -t ed25519.",
     ),
 }
 
 _FILES: dict[Cause, Remedy] = {
-    "key-missing": Remedy("{Reasons}.", "Check the path."),
+    "key-missing": Remedy("{files}.", "Check the path."),
     "key-unreadable": Remedy(
-        "{Reasons}.", "See who may read it (ls -l), and whether it is a file at all."
+        "{files}.", "See who may read it (ls -l), and whether it is a file at all."
     ),
     "key-exposed": Remedy(
-        "{Reasons}.", "Make it its owner's alone: chmod 600 {sources}"
+        "{files}.", "Make it its owner's alone: chmod 600 {sources}"
     ),
     "key-not-private": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "Give the file with the private key: beside id_ed25519.pub that is "
         "id_ed25519. PuTTY's form is converted by puttygen FILE -O "
         "private-openssh-new -o NEW.",
     ),
     "key-damaged": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "Take it anew, as a whole, from where it was copied; ssh-keygen -y -f FILE "
         "tells whether it can be read.",
     ),
     "key-needs-agent": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "Add it to an agent (ssh-add FILE), or give a "
         "conch_auth.security_keys.SecurityKeySigner.",
     ),
     "key-unusable": Remedy(
-        "{Reasons}.", "Use another key, such as ssh-keygen -t ed25519 makes."
+        "{files}.", "Use another key, such as ssh-keygen -t ed25519 makes."
     ),
     "passphrase-missing": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "Give the passphrase (passphrase=), let somebody be asked for it, or add the "
         "key to an agent (ssh-add FILE).",
     ),
     "passphrase-wrong": Remedy(
-        "{Reasons}.", "Try again; ssh-keygen -y -f FILE tells whether it is right."
+        "{files}.", "Try again; ssh-keygen -y -f FILE tells whether it is right."
     ),
     "public-half-wrong": Remedy(
-        "{Reasons}.", "Make that file anew: ssh-keygen -y -f FILE > FILE.pub"
+        "{files}.", "Make that file anew: ssh-keygen -y -f FILE > FILE.pub"
     ),
     "certificate-expired": Remedy(
-        "{Reasons}.", "Have its authority issue a new one, and check this clock."
+        "{files}.", "Have its authority issue a new one, and check this clock."
     ),
     "certificate-not-yet-valid": Remedy(
-        "{Reasons}.", "Check the clock of this machine, or wait until then."
+        "{files}.", "Check the clock of this machine, or wait until then."
     ),
     "certificate-of-another-key": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "Give the key that it certifies; ssh-keygen -L -f FILE shows which.",
     ),
     "certificate-unusable": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "See what it says (ssh-keygen -L -f FILE), and have its authority issue "
         "another.",
     ),
@@ -327,7 +333,7 @@ _KEYS: dict[Cause, Remedy] = {
 
 _OTHERS: dict[Cause, Remedy] = {
     "keysign-failed": Remedy(
-        "{Reasons}.",
+        "{files}.",
         "EnableSSHKeysign must be on in the system's ssh_config, and client_host and "
         "client_username be this host's and this user's own names.",
     ),
@@ -374,12 +380,16 @@ _OTHERS: dict[Cause, Remedy] = {
         ".k5login may allow others.",
     ),
     "hook-raised": Remedy(
-        _REASON,
+        "A callback failed: {reason}.",
         "Correct it: the error of that attempt in the report is what was raised.",
     ),
-    "hook-missing": Remedy(_REASON, "Override it, or give the client no such key."),
+    "hook-missing": Remedy(
+        "A callback is missing: {reason}.",
+        "Override it; signData asks getPrivateKey, where it is not overridden itself.",
+    ),
     "answer-unusable": Remedy(
-        _REASON, "Correct it: its documentation says what it may give."
+        "A callback gave what cannot be used: {reason}.",
+        "Correct it: its documentation says what it may give.",
     ),
     "method-refused": Remedy(
         "The server refused {method}{times}.",

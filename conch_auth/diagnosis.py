@@ -85,6 +85,7 @@ _WHOLE: frozenset[MaybeCause] = frozenset(
         "server-timeout",
         "login-cancelled",
         "lost-while-asking",
+        "account-refused",
         "limit-reached",
     }
 )
@@ -94,7 +95,17 @@ _LAST_STRAWS: frozenset[MaybeCause] = frozenset(
 )
 #: What is of no account where something else went wrong.
 _SLIGHT: frozenset[Cause] = frozenset(
-    {"agent-unavailable", "agent-empty", "identities-only"}
+    {"agent-unavailable", "agent-empty", "identities-only", "questions-unanswered"}
+)
+#: A certificate was not shown, or not accepted.
+_CERTIFIED: frozenset[Cause] = frozenset(
+    {
+        "certificate-expired",
+        "certificate-not-yet-valid",
+        "certificate-of-another-key",
+        "certificate-unusable",
+        "certificate-refused",
+    }
 )
 #: Nothing was given; and of these, what most people do not think of.
 _ABSENT: tuple[Cause, ...] = ("no-key", "no-password", "no-answers")
@@ -137,7 +148,12 @@ def _diagnoses(facts: Facts) -> Iterator[Diagnosis]:
         return
     found = _by_cause(facts.attempts)
     wrong = [cause for cause in CAUSES if cause in found and cause not in _NOTHING]
+    if _CERTIFIED.intersection(wrong) and len(found.get("key-refused", ())) == 1:
+        # A server that wants the certificate does not know the plain key.
+        wrong.remove("key-refused")
     grave = [cause for cause in wrong if cause not in _SLIGHT]
+    if ended:
+        wrong = grave = [cause for cause in grave if cause in _REFUSED]
     if _is_partial(facts) and not ended:
         yield from _next_factor(facts, found, grave)
     elif wrong:

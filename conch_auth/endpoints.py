@@ -313,6 +313,8 @@ class _Opening:
         known = None if connection.transport is None else connection.transport.failure
         if type(error) is ConnectionLost and isinstance(known, LoginError):
             known.report = known.report or error.report
+            if type(known) is ConnectionLost:
+                known.cause = error.cause
             return known
         return error
 

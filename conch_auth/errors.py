@@ -71,6 +71,7 @@ class AuthenticationFailed(LoginError):
     def __init__(self, report: AuthReport) -> None:
         super().__init__(report)
         self.report = report
+        self.cause = report.cause or self.cause
 
     def __str__(self) -> str:
         return str(self.report)
@@ -132,6 +133,8 @@ class ConnectionLost(LoginError, internet_error.ConnectionLost):
     def __init__(self, report: AuthReport | None = None) -> None:
         super().__init__()
         self.report = report
+        if report is not None and report.cause:
+            self.cause = report.cause
 
     def __str__(self) -> str:
         if self.report is None:

@@ -1,5 +1,5 @@
 """
-Certificates of host keys, for tests.
+Certificates of host keys, and of users' keys, for tests.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def certificate(
     kind: SSHCertificateType = SSHCertificateType.HOST,
     host: bytes = b"client.example",
     before: int = 2**64 - 1,
+    after: int = 0,
 ) -> bytes:
     """
     The line of a certificate by L{AUTHORITY}.
@@ -33,7 +34,7 @@ def certificate(
         .type(kind)
         .key_id(b"id")
         .valid_principals([host])
-        .valid_after(0)
+        .valid_after(after)
         .valid_before(before)
     )
     return builder.sign(AUTHORITY).public_bytes()

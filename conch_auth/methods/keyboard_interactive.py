@@ -9,12 +9,12 @@ from itertools import islice
 from typing import Any
 
 from conch_auth import names
-from conch_auth.display import text
+from conch_auth.display import printable, text
 from conch_auth.errors import LimitReached, UnusableAnswer
 from conch_auth.messages import InfoRequest, InfoResponse, KeyboardInteractiveRequest
 from conch_auth.methods._base import Method
 from conch_auth.methods.password import as_bytes
-from conch_auth.prompts import Challenge
+from conch_auth.prompts import PROMPT_LIMIT, Challenge
 
 
 class KeyboardInteractive(Method):
@@ -56,7 +56,12 @@ class KeyboardInteractive(Method):
         self._check_bounds(request)
         answers = await self._answers(request)
         if answers is None:
-            self.declined("the questions were not answered", "questions-unanswered")
+            prompts = b"; ".join(prompt.prompt for prompt in request.prompts)
+            asked = printable(text(prompts), limit=PROMPT_LIMIT).strip()
+            self.declined(
+                f"the questions were not answered ({asked})",
+                "questions-unanswered",
+            )
         else:
             self.service._cbGenericAnswers(answers)
             self.conversation.answered_unseen(bool(request.prompts))
