@@ -59,6 +59,23 @@ class QuestionTests(SynchronousTestCase):
         failure.trap(NoAnswer)
         self.assertEqual(str(failure.value), "verifyHostKey did not answer in 10 s")
 
+    def test_cannot_be_cancelled(self) -> None:
+        """
+        That whoever makes the answer fails at being told does not keep the end of
+        its time from being heard.
+        """
+
+        def fail(answer: Deferred[object]) -> None:
+            raise ValueError
+
+        self.answer = Deferred(fail)
+        self.ask(10)
+        self.clock.advance(10)
+        [failure] = self.heard
+        assert isinstance(failure, Failure)
+        failure.trap(NoAnswer)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_dropped(self) -> None:
         """
         A dropped question is cancelled, and its answer, or its failure, is not
