@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from conch_auth._terminal import NoTerminal, Readable, Terminal, write_all
+from tests.keepers import Secrets
 
 
 class FakeReactor:
@@ -86,6 +87,23 @@ class TerminalTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(asked), b"hunter2")
         self.assertEqual(self.screen(), b"Password: \r\n")
         self.assertEqual(termios.tcgetattr(self.inside), self.usual)
+
+    def test_forgotten(self) -> None:
+        """
+        What was typed is held no more once it was given as the answer, or was
+        typed in part to a question that is taken back.
+        """
+        made = Secrets()
+        asked = self.terminal.ask("Password: ")
+        self.type(f"{made.new()}\n".encode())
+        self.successResultOf(asked)
+        asked.addCallback(lambda _: None)
+        self.assertEqual(made.keepers(), [])
+        asked = self.terminal.ask("Password: ")
+        self.type(f"{made.new()}\x04".encode())
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertEqual(made.keepers(), [])
 
     def test_typed_ahead(self) -> None:
         """
