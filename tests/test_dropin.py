@@ -16,6 +16,7 @@ from conch_auth.messages import (
     NoneRequest,
     OtherRequest,
     PasswordRequest,
+    PublicKeyOk,
 )
 from conch_auth.userauth import SSHUserAuthClient
 from tests.support import (
@@ -229,6 +230,29 @@ class DropInTests(LoginTestCase):
         client.receive(failure(b"publickey", b"password"))
         self.confirm(client)
         self.assertEqual(client.transport.sent[-1], PasswordRequest(b"pw"))
+
+    def test_changed_on_the_way(self) -> None:
+        """
+        An override may hand on another packet than it was given.
+        """
+
+        class Own(Client):
+            def ssh_USERAUTH_FAILURE(self, packet: bytes) -> Any:
+                return super().ssh_USERAUTH_FAILURE(failure(b"password").build())
+
+        client = Own([KEY], [b"pw"])
+        self.start(client)
+        client.receive(failure(b"publickey"))
+        self.assertEqual(client.transport.sent[-1], PasswordRequest(b"pw"))
+
+    def test_confirmed_cold(self) -> None:
+        """
+        A PK_OK that is handed in before any key was offered confirms none.
+        """
+        client = Client([KEY])
+        confirmed = PublicKeyOk(KEY.sshType(), KEY.blob())
+        client.ssh_USERAUTH_PK_OK_publickey(confirmed.build())
+        self.assertEqual(client.transport.sent, [NoneRequest()])
 
     def test_is_a_conch_service(self) -> None:
         """

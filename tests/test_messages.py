@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import names
+from conch_auth._gss_messages import GSSRequest
 from conch_auth._wire import string, uint32
 from conch_auth.errors import MalformedMessage
 from conch_auth.messages import (
@@ -220,7 +221,12 @@ class AbsurdCountTests(SynchronousTestCase):
         in proportion to it.
         """
         texts = string(b"") * 3
-        for kind, head in ((InfoRequest, texts), (InfoResponse, b"")):
+        gssapi = string(b"alice") + string(b"s") + string(b"gssapi-with-mic")
+        for kind, head in (
+            (InfoRequest, texts),
+            (InfoResponse, b""),
+            (UserAuthRequest, gssapi),
+        ):
             data = head + uint32(2**32 - 1) + b"\0" * 40
             tracemalloc.start()
             try:
@@ -244,6 +250,8 @@ class AbsurdCountTests(SynchronousTestCase):
         self.assertEqual(
             InfoResponse.parse(InfoResponse(answers).build()).answers, answers
         )
+        request = UserAuthRequest(b"alice", b"s", GSSRequest(answers))
+        self.assertEqual(UserAuthRequest.parse(request.build()), request)
 
 
 class SecretTests(SynchronousTestCase):

@@ -25,6 +25,7 @@ from conch_auth.errors import (
     ServerDisconnected,
     UnexpectedMessage,
 )
+from conch_auth.transport import SSHClientTransport
 from tests.transport_pair import ED25519, Client, Pair, Service, ext_info
 
 PROTOCOL_ERROR = conch.DISCONNECT_PROTOCOL_ERROR
@@ -157,6 +158,31 @@ class ServiceTests(OrderCase):
         pair.send(conch.MSG_UNIMPLEMENTED, uint32(number))
         self.assert_breach(pair, ProtocolError, "SERVICE_REQUEST")
 
+    def test_another_packet_is_unknown_to_the_server(self) -> None:
+        """
+        UNIMPLEMENTED for another packet says nothing of the service, nor does
+        one for a request that was granted.
+        """
+        pair, service = Pair().join(), Service()
+        number = pair.client.outgoingPacketSequence
+        pair.server.follow[conch.MSG_SERVICE_ACCEPT] = [
+            (conch.MSG_UNIMPLEMENTED, uint32(number))
+        ]
+        pair.client.requestService(service)
+        pair.server.inject(conch.MSG_UNIMPLEMENTED, uint32(number - 1))
+        pair.pump()
+        self.assertIsNone(pair.client.failure)
+        self.assertIn("started", service.told)
+
+    def test_something_follows_the_name(self) -> None:
+        """
+        A SERVICE_ACCEPT with more in it than a name is malformed.
+        """
+        pair = Pair().join()
+        pair.server.tamper[conch.MSG_SERVICE_ACCEPT] = lambda name: name + b"\x00"
+        pair.client.requestService(Service())
+        self.assert_breach(pair.pump(), MalformedMessage)
+
     def test_no_service(self) -> None:
         """
         A message for a service is refused while none runs.
@@ -208,6 +234,23 @@ class SecureTests(OrderCase):
         self.assertIs(error.__cause__, done)
         later = self.failureResultOf(pair.client.whenSecure())
         self.assertIs(later.value, error)
+
+    def test_lost_without_a_reason(self) -> None:
+        """
+        A transport of Conch's may be lost for no reason that is told.
+        """
+        pair = Pair()
+        pair.join()
+        pair.client.connectionLost(None)
+        self.assertIsInstance(pair.client.failure, ConnectionLost)
+
+    def test_cancelled_before_it_was_made(self) -> None:
+        """
+        Whoever waits for a connection that was never made may give up.
+        """
+        waiting = SSHClientTransport().whenSecure()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
 
     def test_lost_twice(self) -> None:
         """
@@ -469,7 +512,11 @@ class RekeyTests(OrderCase):
             b"ecdh-sha2-nistp521",
             *pair.server.supportedKeyExchanges,
         ]
-        pair.server.follow[conch.MSG_KEXINIT] = [(31, b"a guess")]
+        # What may stand anywhere is no part of the guess.
+        pair.server.follow[conch.MSG_KEXINIT] = [
+            (conch.MSG_DEBUG, boolean(True) + string(b"hello") + string(b"")),
+            (31, b"a guess"),
+        ]
 
         def flagged(payload: bytes) -> bytes:
             changed = payload[:-5] + b"\x01" + payload[-4:]
@@ -478,6 +525,7 @@ class RekeyTests(OrderCase):
 
         pair.server.tamper[conch.MSG_KEXINIT] = flagged
         self.assertEqual(pair.join().outcome, [None])
+        self.assertEqual(pair.client.debugs, [("hello", "", True)])
 
     def test_new_keys_with_data(self) -> None:
         """

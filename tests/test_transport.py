@@ -104,6 +104,7 @@ class RefusingCase(SynchronousTestCase):
         self.assertEqual(pair.client.secured, 0)
         self.assertTrue(pair.hung_up)
         self.assertNotIn(conch.MSG_NEWKEYS, pair.server.received)
+        self.assertIsNone(pair.client.sessionID)
         return error
 
 
@@ -158,6 +159,16 @@ class VerdictTests(RefusingCase):
         self.assertIs(error.__cause__, trouble)
         self.assertIn("ValueError: no file", str(error))
 
+    def test_exceptions_text(self) -> None:
+        """
+        What an exception says may be long, or quote the server: it is short and
+        harmless in the error.
+        """
+        trouble = ValueError("\x1b[31m" + 500 * "x")
+        error = self.assert_refused(Pair(Client(trouble)).join(), HostKeyRejected)
+        self.assertNotIn("\x1b", str(error))
+        self.assertLess(len(error.problem), 300)
+
     def test_failed_deferred(self) -> None:
         """
         So does a Deferred that fails.
@@ -180,6 +191,8 @@ class VerdictTests(RefusingCase):
         error = self.assert_refused(Pair(Client(changed)).join(), HostKeyChanged)
         self.assertEqual(error.lines, (("/known_hosts", 7),))
         self.assertIsInstance(error, ConchHostKeyChanged)
+        nowhere = Pair(Client(ConchHostKeyChanged(None, None, 7))).join()
+        self.assertEqual(self.assert_refused(nowhere, HostKeyChanged).lines, ())
         rejected = self.assert_refused(Pair(Client(UserRejectedKey())).join())
         self.assertIsInstance(rejected, UserRejectedKey)
 
@@ -192,6 +205,7 @@ class VerdictTests(RefusingCase):
         question.cancel()
         error = self.assert_refused(pair.pump(), HostKeyRejected)
         self.assertIsInstance(error.__cause__, CancelledError)
+        self.assertIn("trust the host key was cancelled", str(error))
 
     def test_never_answered(self) -> None:
         """
@@ -379,6 +393,20 @@ class ProofTests(RefusingCase):
         self.assertEqual(pair.client.asked, [])
         self.assertIsNone(pair.client.hostKeyOffer)
 
+    def test_kept(self) -> None:
+        """
+        How the host key was proved in the first exchange is kept, whatever
+        follows.
+        """
+        pair = Pair(client())
+        self.assertIsNone(pair.client.hostKeyProof)
+        proof = pair.join().client.hostKeyProof
+        self.assertEqual(proof.host_key, pair.client.hostKeyOffer.blob)
+        self.assertEqual(proof.session_id, pair.client.sessionID)
+        pair.client.sendKexInit()
+        pair.pump()
+        self.assertIs(pair.client.hostKeyProof, proof)
+
     def test_every_key_exchange(self) -> None:
         """
         In every kind of key exchange the right signature is taken, and one of
@@ -515,7 +543,8 @@ class ProofTests(RefusingCase):
         A public value that makes the secret known to everybody is refused (RFC
         4253, section 8).
         """
-        for value in (b"", b"\x01", b"\xff"):
+        greatest = MP(conch.DH_PRIME - 1)[4:]
+        for value in (b"", b"\x01", b"\xff", greatest):
             pair = Pair(client(supportedKeyExchanges=[b"diffie-hellman-group14-sha1"]))
 
             def replaced(payload: bytes, value: bytes = value) -> bytes:

@@ -57,6 +57,12 @@ class ReadingTests(SynchronousTestCase):
         """
         self.assertEqual(reader(name_list(names)).name_list(), tuple(names))
 
+    def test_no_names(self) -> None:
+        """
+        A list of no names has none, not an empty one.
+        """
+        self.assertEqual(reader(string(b"")).name_list(), ())
+
     def test_odd_names_are_kept(self) -> None:
         """
         What names mean is not decided here: empty, repeated and foreign ones
