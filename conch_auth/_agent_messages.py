@@ -46,10 +46,7 @@ QUERY = b"query"
 SESSION_BIND = b"session-bind@openssh.com"
 
 #: An agent has one word for all of these.
-_REFUSED = (
-    "it refused; it may be locked, may not hold the key any more or not know such a "
-    "request, or somebody declined to confirm the use of the key"
-)
+_REFUSED = "it refused"
 
 _T = TypeVar("_T")
 

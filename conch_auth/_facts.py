@@ -65,7 +65,7 @@ class Facts(Protocol):
 
 class Words:
     """
-    What stands in the braces of a L{Remedy<conch_auth._remedies.Remedy>}: a
+    What stands in the braces of a L{Remedy<conch_auth._remedy.Remedy>}: a
     property here, with a capital where its name has one.
 
     @param facts: those of the login.

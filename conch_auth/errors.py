@@ -695,7 +695,10 @@ class AgentRefused(AgentError):
     """
 
     cause: Cause = "agent-refused"
-    advice = "See with ssh-add -L what it holds; a locked agent shows nothing."
+    advice = (
+        "It may be locked, may not hold the key any more or not know such a request, "
+        "or somebody declined to confirm: see with ssh-add -L what it holds."
+    )
 
 
 class AgentProtocolError(AgentError):

@@ -69,7 +69,7 @@ for each, what it means, what to do, and a login that failed so. These are real:
 page is printed from a run against OpenSSH's sshd, ssh-agent and ssh-keysign, AsyncSSH's
 server and MIT's KDC by ``docs/print_diagnosis.py``, and ``tests/test_causes.py`` makes
 the same logins and fails where one of them says anything else. Fingerprints, times and
-ports are made alike, and long lines are folded.
+ports are made alike, and a long list of algorithms is cut.
 
 """
 

@@ -17,8 +17,9 @@ import conch_auth
 DRAWING = {
     "words": """
         names display prompts _saslprep _causes
-        _frames _stopwatch _attempt _remedies _facts diagnosis report
-        _events recorder errors interfaces
+        _frames _stopwatch _attempt
+        _remedy _key_remedies _remedies _facts diagnosis
+        report _events recorder errors interfaces
     """,
     "wire": "_wire _message _gss_messages messages _states",
     "judgement": """

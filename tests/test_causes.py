@@ -1,7 +1,8 @@
 # mypy: disallow-untyped-calls = False
 # (Most of trial has no annotations.)
 """
-Every cause is provoked, and says what C{docs/diagnosis.rst} shows.
+Every cause is provoked, and says what C{docs/diagnosis.rst} shows.  Some take the
+extras gssapi and fido2.
 """
 
 from __future__ import annotations
