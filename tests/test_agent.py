@@ -453,6 +453,30 @@ class OrderTests(AgentCase):
         self.assertFalse(self.agent.line.closed)
         self.idle()
 
+    def test_cancelled_and_malformed(self) -> None:
+        """
+        Nobody looks at the reply to a request that was cancelled, whatever it
+        is.
+        """
+        first, second = self.client.identities(), self.client.identities()
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.agent.line.reply(b"\xff", listed())
+        self.assertEqual((), self.successResultOf(second))
+        self.assertFalse(self.agent.line.closed)
+
+    def test_nothing_is_kept_after_the_end(self) -> None:
+        """
+        What comes after the protocol was broken is not kept, nor is what came
+        before.
+        """
+        keys = self.client.identities()
+        exchange = self.client._exchange
+        self.agent.line.send(b"\xff\xff\xff\xff" + b"x" * 100)
+        self.failureResultOf(keys, AgentProtocolError)
+        self.agent.line.send(b"x" * 100)
+        self.assertEqual(exchange._received, b"")
+
     def test_cancelled_deadline(self) -> None:
         """
         A request that was cancelled has no deadline.

@@ -28,6 +28,7 @@ from tests.known_hosts_lines import (
     CA,
     ECDSA,
     ED25519,
+    K_RSA,
     OTHER,
     RSA,
     K,
@@ -90,6 +91,8 @@ class PolicyTests(SynchronousTestCase):
             ("h", 2222, "ssh-ed25519", fingerprint(K), ()),
         )
         self.assertIsInstance(error, conch_error.UserRejectedKey)
+        self.assertNotIn("authority", str(error))
+        self.assertIn("neither", str(self.refused(b"g K", ca=CA)))
 
     def test_changed(self) -> None:
         """
@@ -158,6 +161,9 @@ class PolicyTests(SynchronousTestCase):
         self.assertIn("the authority", str(error))
         error = self.refused(b"@cert-authority h CA", b"@revoked h K", ca=CA)
         self.assertIn("the host key is revoked", str(error))
+        self.assertNotIn("the authority", str(error))
+        error = self.refused(b"h K", b"@revoked * K_RSA", ca=K_RSA)
+        self.assertIn("the authority", str(error))
 
     def test_certified_key_is_known(self) -> None:
         """
