@@ -20,6 +20,7 @@ from conch_auth.display import fingerprint
 from conch_auth.knownhosts import PinnedKey
 from conch_auth.loopback import LoopbackServer
 from conch_auth.report import AuthReport
+from tests.peers.agent_login import AgentLoginCase, public_line
 from tests.peers.asyncssh_server import AsyncSSHServer, Server
 from tests.peers.dropbear import Dropbear
 from tests.peers.login import ED25519, OTHER_ED25519, RSA_3072
@@ -191,6 +192,70 @@ class ParamikoTests(EagerCase):
         server = ParamikoServer(EVE.password or "", *authorized)
         self.addCleanup(server.stop)
         return server
+
+
+class AgentTests(AgentLoginCase):
+    """
+    The keys of a real agent, with sshd.
+    """
+
+    def remembering(self, **options: Any) -> dict[str, Any]:
+        return {"memory": str(self.directory / "memory"), **options}
+
+    async def test_remembered_of_ten(self) -> None:
+        """
+        The sixth of ten keys is found the first time, and takes one round trip
+        the second.
+        """
+        keys = [self.new_key("ed25519") for _ in range(10)]
+        for key in keys:
+            self.agent.run("ssh-add", "-q", key)
+        server = self.sshd("", public_line(keys[5]))
+        trips = [
+            (await self.connect(server, **self.remembering())).round_trips
+            for _ in range(2)
+        ]
+        self.assertEqual(trips, [8, 1])
+
+    async def test_confirmed(self) -> None:
+        """
+        A key whose use a person allows each time is asked about each time.
+        """
+        askpass = self.directory / "askpass"
+        askpass.write_text("#!/bin/sh\nsleep 0.4\necho yes\n")
+        key = self.new_key("ed25519")
+        self.agent.run("ssh-add", "-q", "-c", key)
+        server = self.sshd("", public_line(key))
+        for _ in range(2):
+            report = await self.connect(server, **self.remembering())
+            self.assertEqual(report.round_trips, 3)
+
+    async def test_rsa(self) -> None:
+        """
+        An RSA key waits for what the server says of algorithms.
+        """
+        key = self.new_key("rsa")
+        self.agent.run("ssh-add", "-q", key)
+        server = self.sshd("", public_line(key))
+        for trips in (3, 1):
+            report = await self.connect(server, **self.remembering())
+            self.assertEqual(report.round_trips, trips)
+            self.assertEqual(report.attempts[-1].algorithm, "rsa-sha2-512")
+
+    async def test_for_one_host(self) -> None:
+        """
+        The signature of a key that is kept to one host names it.
+        """
+        key = self.new_key("ed25519")
+        server = self.sshd("", public_line(key))
+        known = self.directory / "hosts"
+        place = f"[127.0.0.1]:{server.port}"
+        lines = (k.toString("openssh").decode() for k in server.host_keys)
+        known.write_text("".join(f"{place} {line}\n" for line in lines))
+        self.agent.run("ssh-add", "-q", "-H", known, "-h", place, key)
+        for trips in (3, 1):
+            report = await self.connect(server, **self.remembering())
+            self.assertEqual(report.round_trips, trips)
 
 
 del EagerCase
