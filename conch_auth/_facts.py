@@ -204,7 +204,9 @@ class Words:
         """
         The server's last banner.
         """
-        banners = [printable(each.strip(), limit=_LIMIT) for each in self._banners]
+        banners = [
+            printable(each.strip().rstrip("."), limit=_LIMIT) for each in self._banners
+        ]
         return f', after it had said "{banners[-1]}"' if banners else ""
 
     @property

@@ -275,6 +275,15 @@ REMEDIES: dict[Cause, Remedy] = {
     **_NOTHING,
 }
 
+#: What to do where the factor before was accepted, so that the user name is right.
+NEXT_FACTOR: dict[Cause, str] = {
+    "password-refused": "Check the password; the user name is right.",
+    "answers-refused": "Check the answers, and their order; a code may have run out "
+    "meanwhile. The user name is right.",
+    "key-refused": "It has to be another key than the first, and in the "
+    "authorized_keys of {user} as well.",
+}
+
 #: What might be given where nothing was.
 GIFTS: dict[Cause, str] = {
     "no-key": "a key (client_keys=, -i, a file in ~/.ssh, or an agent that has one)",

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from conch_auth._attempt import Attempt
 from conch_auth._causes import CAUSES, Cause, MaybeCause
 from conch_auth._facts import Facts, Words, capital, listed
-from conch_auth._remedies import GIFTS, REMEDIES
+from conch_auth._remedies import GIFTS, NEXT_FACTOR, REMEDIES
 from conch_auth.display import printable
 
 __all__ = ["CAUSES", "Cause", "Diagnosis", "MaybeCause", "diagnose", "diagnose_error"]
@@ -200,9 +200,10 @@ def _next_factor(
     """
     refused = next((cause for cause in _REFUSED if cause in found), None)
     if refused is not None:
-        advice = _told(refused, facts, found[refused]).advice
+        advice = NEXT_FACTOR.get(refused, REMEDIES[refused].advice)
+        filled = _filled(advice, Words(facts, found[refused]))
         yield _told(
-            "second-factor-refused", facts, found[refused], next_advice=advice
+            "second-factor-refused", facts, found[refused], next_advice=filled
         )
     else:
         wanted = [_GIFT_FOR[name] for name in facts.server_methods if name in _GIFT_FOR]

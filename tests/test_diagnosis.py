@@ -152,11 +152,15 @@ class FactorTests(DiagnosisCase):
 
     def test_refused(self) -> None:
         """
-        The advice is that for what was refused.
+        The advice is that for what was refused, less what the first factor has
+        shown to be right.
         """
         (only,) = self.told(ACCEPTED, WRONG_PASSWORD, listed=("password",))
-        (alone,) = self.told(WRONG_PASSWORD)
         self.assertEqual(only.cause, "second-factor-refused")
+        self.assertEqual(only.advice, "Check the password; the user name is right.")
+        ticket = refused("gssapi-with-mic", "ticket-refused")
+        (only,) = self.told(ACCEPTED, ticket)
+        (alone,) = self.told(ticket)
         self.assertEqual(only.advice, alone.advice)
 
     def test_failed_here(self) -> None:

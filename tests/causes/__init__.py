@@ -281,7 +281,7 @@ _VARYING = (
     (r"(this side \S+), .*?\. (?=[A-Z])", r"\1 and others. "),
     (r"\d+\.\d s\b", "0.5 s"),
     (r"SSH-2\.0-OpenSSH_\S+( Debian-\S+)?", "SSH-2.0-OpenSSH_9.2p1"),
-    (r"SSH-2\.0-AsyncSSH_\S+", "SSH-2.0-AsyncSSH_2.24.0"),
+    (r"SSH-2\.0-AsyncSSH_[0-9.]*[0-9]", "SSH-2.0-AsyncSSH_2.24.0"),
 )
 
 

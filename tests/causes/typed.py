@@ -75,7 +75,7 @@ async def key_is_not_enough(stage: Stage) -> LoginError:
 async def wrong_second_factor(stage: Stage) -> LoginError:
     """
     The first factor was accepted, and what followed was refused.  So the user name
-    is right, and the account is open; the advice is that for what was refused.
+    is right; look for what is wrong with the second alone.
     """
     place = stage.sshd(TWO_FACTORS, ALICE, ED25519)
     return await stage.fails(place, client_keys=[ED25519], password="Wrong-secret")
