@@ -393,7 +393,7 @@ class RandomLogins(AgentRules):
         if self.peer is None or not conversation.ended:
             return
         assert self.peer.clock.getDelayedCalls() == []
-        assert not conversation.is_asking
+        assert conversation._question is None
         wanted = [held for held in self.client.held if held.wanted]
         assert not wanted, wanted
         assert self.peer.closed or self.client.report.succeeded
