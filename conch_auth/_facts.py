@@ -196,6 +196,8 @@ class Words:
 
     @property
     def last_proof(self) -> str:
+        if not self._facts.attempts:
+            return "what was sent"
         method = self._facts.attempts[-1].method
         return "a signature" if method == "publickey" else _of_kind(method, 1)
 

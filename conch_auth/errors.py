@@ -48,8 +48,10 @@ class LoginError(Exception):
         """
         Why there is no login and what to do, the most important first.
         """
-        if self.report is not None and self.report.ending:
-            return self.report.diagnosis()
+        known = () if self.report is None else self.report.diagnosis()
+        if any(each.cause == self.cause for each in known):
+            return known
+        # It is the connection that failed, while a login ran or before one did.
         return (
             diagnose_error(
                 self.cause,

@@ -7,10 +7,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import errors
-from conch_auth.diagnosis import Cause, Diagnosis, diagnose
+from conch_auth._remedies import _CONNECTING
+from conch_auth.diagnosis import CAUSES, Cause, Diagnosis, diagnose
 from conch_auth.recorder import Recorder
 from conch_auth.report import Attempt, AuthReport, Banner, KeyIdentity, Step
 
@@ -299,6 +302,62 @@ class WordsTests(DiagnosisCase):
         self.assertIn("; and 2 more.", only.problem)
 
 
+#: What can end an attempt or a login.
+_OF_LOGINS = [cause for cause in CAUSES if cause not in _CONNECTING]
+_METHODS = ("none", "publickey", "password", "keyboard-interactive", "hmac")
+_ATTEMPTS = st.builds(
+    Attempt,
+    method=st.sampled_from(_METHODS),
+    outcome=st.sampled_from(("refused", "skipped", "failed", "partial")),
+    reason=st.sampled_from(("", "it {broke}")),
+    cause=st.sampled_from(
+        ["", *(c for c in _OF_LOGINS if not c.startswith("second-factor"))]
+    ),
+    key=st.sampled_from((None, KEY)),
+    source=st.sampled_from((None, "{source}\x1b")),
+)
+_REPORTS = st.builds(
+    AuthReport,
+    user=st.just("al{ice}\x1b"),
+    service=st.just("ssh-connection"),
+    attempts=st.lists(_ATTEMPTS, max_size=6).map(tuple),
+    server_methods=st.lists(st.sampled_from(_METHODS), max_size=3).map(tuple),
+    ending=st.just("it {ended}"),
+    cause=st.sampled_from(_OF_LOGINS),
+    banners=st.sampled_from(((), (Banner("{said}"),))),
+    extensions=st.sampled_from(((), (("server-sig-algs", "{a},b"),))),
+)
+
+
+class AnyReportTests(SynchronousTestCase):
+    """
+    Whatever a report says, it can be told.
+    """
+
+    @given(_REPORTS)
+    def test_told(self, report: AuthReport) -> None:
+        """
+        At least one cause, each once, in whole sentences that do nothing to a
+        terminal.
+        """
+        told = diagnose(report)
+        self.assertTrue(told)
+        self.assertEqual(len({each.cause for each in told}), len(told))
+        for each in told:
+            self.assertIn(each.cause, CAUSES)
+            self.assertTrue(each.problem.endswith("."), each)
+            self.assertTrue(each.advice, each)
+            self.assertNotIn("\x1b", str(each))
+
+    @given(_REPORTS)
+    def test_first(self, report: AuthReport) -> None:
+        """
+        A report that takes the first cause for its own says the same again.
+        """
+        first = diagnose(report)[0].cause
+        self.assertEqual(diagnose(replace(report, cause=first))[0].cause, first)
+
+
 class ErrorTests(SynchronousTestCase):
     """
     Errors of logins that had not begun, and of those that had.
@@ -328,6 +387,17 @@ class ErrorTests(SynchronousTestCase):
         error = errors.AuthenticationFailed(recorder.snapshot())
         self.assertEqual(error.diagnosis(), error.report.diagnosis())
         self.assertEqual(error.cause, "password-refused")
+
+    def test_of_the_connection(self) -> None:
+        """
+        What ended the connection is told, rather than that the login lost it.
+        """
+        error = errors.HostKeyChanged("h", 22, "ssh-ed25519", "SHA256:abc")
+        error.report = AuthReport(
+            "alice", "s", ending="the connection was lost", cause="connection-lost"
+        )
+        (only,) = error.diagnosis()
+        self.assertEqual(only.cause, "host-key-changed")
 
     def test_cause_of_a_report(self) -> None:
         """
