@@ -81,7 +81,7 @@ Then comes each attempt, in order, with how it ended:
 Below an attempt, ``key`` and ``from`` say which credential it was and where it came
 from; ``using``, by which algorithm the key was offered, and why by that one; ``sent``,
 whether a signature was made; ``answer``, what the server replied. The last part says
-what is wrong and what to do.
+what is wrong and what to do; :doc:`diagnosis` has every cause that it can name.
 
 The table is drawn on a terminal, with `rich <https://rich.readthedocs.io>`_ (the extra
 ``cli``). Elsewhere, with ``NO_COLOR`` set, or without ``rich``, it is plain text, as
