@@ -6,6 +6,8 @@ The programs of C{docs/recipes}, against the servers that they name.
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 import tempfile
 import unittest
@@ -14,7 +16,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from conch_auth import tunnel_endpoint
+from conch_auth import _events, tunnel_endpoint
 from tests.keygen import ssh_keygen
 from tests.page_case import PageCase, Programs, RealmPageCase, SshdPageCase
 from tests.peers import missing
@@ -241,6 +243,18 @@ class LoggingTests(Programs, PageCase):
     """
 
     page = "recipes/logging"
+
+    def test_every_event(self) -> None:
+        """
+        Each event and each of its fields is told of.
+        """
+        source = Path(inspect.getsourcefile(_events) or "").read_text()
+        events = set(re.findall(r'"(login-[a-z]+)"', source))
+        events |= set(re.findall(r'conch_auth="([a-z-]+)"', source))
+        fields = set(re.findall(r"^            (\w+)=", source, re.MULTILINE))
+        self.assertGreater(len(events), 5)
+        for name in events | fields - {"conch_auth"}:
+            self.assertIn(f"``{name}``", self.file.read_text())
 
 
 class TestingTests(PageCase):
