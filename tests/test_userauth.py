@@ -15,6 +15,8 @@ from twisted.python.failure import Failure as TwistedFailure
 from conch_auth import errors
 from conch_auth._wire import string
 from conch_auth.messages import (
+    InfoRequest,
+    InfoResponse,
     MethodReply,
     NoneRequest,
     OtherRequest,
@@ -317,6 +319,29 @@ class TrivialSuccessTests(LoginTestCase):
         client.receive(questions())
         client.receive(SUCCESS)
         self.assert_failed(client, errors.TrivialAuthenticationRefused)
+
+    def test_answered_past_the_exit(self) -> None:
+        """
+        An override that answers by itself, as Conch's methods do, proves
+        something where it was asked something.
+        """
+
+        class Past(Client):
+            def ssh_USERAUTH_PK_OK_keyboard_interactive(self, packet: bytes) -> None:
+                prompts = InfoRequest.parse(packet).prompts
+                answers = InfoResponse((b"42",) * len(prompts))
+                self.transport.sendPacket(answers.number, answers.build())
+
+        for asked, proof in (((), None), ((b"?",), "keyboard-interactive")):
+            client = Past()
+            self.start(client)
+            client.receive(failure(b"keyboard-interactive"))
+            client.receive(questions(*asked))
+            client.receive(SUCCESS)
+            if proof is None:
+                self.assert_failed(client, errors.TrivialAuthenticationRefused)
+            else:
+                self.assertEqual(self.assert_succeeded(client).proof, proof)
 
     def test_a_refused_proof_is_none(self) -> None:
         """
