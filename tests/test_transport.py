@@ -538,6 +538,21 @@ class ProofTests(RefusingCase):
             self.assertIn(f"{bits} bits", str(error))
             self.assertFalse(hasattr(pair.client, "dhSecretKey"))
 
+    def test_group_of_the_least_and_the_most_bits(self) -> None:
+        """
+        The bounds themselves are what was asked for.
+        """
+        for bits in (2048, 8192):
+            pair = Pair(
+                client(supportedKeyExchanges=[b"diffie-hellman-group-exchange-sha256"])
+            )
+            pair.server.tamper[conch.MSG_KEX_DH_GEX_GROUP] = lambda _, bits=bits: (
+                MP(2 ** (bits - 1) + 1) + MP(2)
+            )
+            # The server has another group, so that its signature does not hold.
+            [error] = pair.join().outcome
+            self.assertNotIn("bits", str(error))
+
     def test_public_value_out_of_range(self) -> None:
         """
         A public value that makes the secret known to everybody is refused (RFC
