@@ -9,7 +9,6 @@ with the L{Conversation} that held it.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -152,7 +151,8 @@ class Conversation:
         self._deadlines = deadlines
         self._question: Question | None = None
         self.last_question = ""
-        self._actions: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        # A deque would take more room than all the rest, and there are few.
+        self._actions: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._running = False
         self._waiters: list[Deferred[Any]] = []
         self._result: Any = None
@@ -194,7 +194,7 @@ class Conversation:
         self._running = True
         try:
             while self._actions:
-                action, arguments = self._actions.popleft()
+                action, arguments = self._actions.pop(0)
                 action(*arguments)
         finally:
             self._running = False
