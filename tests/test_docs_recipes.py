@@ -17,6 +17,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import _events, tunnel_endpoint
+from conch_auth.security_keys import SecurityKey, SecurityKeySigner
 from tests.keygen import ssh_keygen
 from tests.page_case import PageCase, Programs, RealmPageCase, SshdPageCase
 from tests.peers import missing
@@ -132,6 +133,19 @@ class SecurityKeyTests(Programs, AgentCase):
         if not DUMMY_SECURITY_KEY.exists():
             missing("openssh-tests is not installed")
         return {"SSH_SK_PROVIDER": str(DUMMY_SECURITY_KEY)}
+
+    def setUp(self) -> None:
+        """
+        The key of the agent is plugged in as well.
+        """
+        try:
+            from tests.fido2_device import SoftwareKey
+        except ImportError:
+            missing("the fido2 library is not installed")
+        super().setUp()
+        file = shutil.copy(self.home / "key", self.home / ".ssh/id_ed25519_sk")
+        handle = SecurityKey.parse(file.read_bytes(), "FILE").handle
+        self.patch(SecurityKeySigner, "_plugged_in", lambda _: [SoftwareKey(handle)])
 
 
 class CertificateTests(Programs, SshdPageCase):
