@@ -707,6 +707,20 @@ class ServerErrorTests(GSSAPICase):
             attempt.reason, "GSSAPI failed on the server: Clock skew too great"
         )
 
+    def test_bounds(self) -> None:
+        """
+        An error token is explained up to the size of a token, and what the
+        server says is told up to a length.
+        """
+        limit = Client.maxTokenBytes
+        for size, asked in ((limit, 1), (limit + 1, 0)):
+            context, _ = self.complained(
+                GSSErrorToken(b"x" * size), explanation="Clock skew too great"
+            )
+            self.assertEqual(len(context.explained), asked)
+        _, attempt = self.complained(GSSStatus(1, 2, b"x" * 1000, b""))
+        self.assertEqual(len(attempt.reason), len("GSSAPI failed on the server: ") + 400)
+
     def test_unknown_error_token(self) -> None:
         """
         A token that means nothing, or that the context fails at, is told of.

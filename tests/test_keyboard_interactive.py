@@ -44,6 +44,43 @@ class InteractiveTestCase(LoginTestCase):
         return client
 
 
+class WhoAsksTests(InteractiveTestCase):
+    """
+    What a prompt knows of its round.
+    """
+
+    def test_rounds_are_counted(self) -> None:
+        """
+        Each round has its number, and whose login it is.
+        """
+        client = self.exchange([b"1"], [b"2"])
+        for number in (1, 2):
+            client.receive(questions(b"?"))
+            (prompt,) = client.asked[-1][3]
+            self.assertEqual(prompt.challenge.round, number)
+            self.assertEqual(prompt.challenge.user, "alice")
+
+    def test_as_many_answers_as_there_may_be(self) -> None:
+        """
+        The most questions that may be asked may be answered.
+        """
+        client = self.exchange([b"1", b"2"], maxPrompts=2)
+        client.receive(questions(b"one", b"two"))
+        self.assertEqual(client.transport.sent[-1], InfoResponse((b"1", b"2")))
+
+    def test_tried_again_as_another_factor(self) -> None:
+        """
+        A server that listed the method and asked nothing may mean it once
+        another factor was accepted.
+        """
+        client = self.login([], [b"pw"], preferredOrder=PASSWORD_NEXT)
+        client.receive(failure(b"keyboard-interactive", b"password"))
+        client.receive(failure(b"keyboard-interactive", b"password"))
+        self.assertEqual(client.transport.sent[-1], PasswordRequest(b"pw"))
+        client.receive(failure(b"keyboard-interactive", partial=True))
+        self.assertEqual(client.transport.sent[-1], KeyboardInteractiveRequest())
+
+
 class ExchangeTests(InteractiveTestCase):
     def test_logs_in(self) -> None:
         """

@@ -182,6 +182,27 @@ class PasswordTests(LoginTestCase):
         self.assert_failed(client, AuthenticationFailed)
 
 
+class UnchangedTests(LoginTestCase):
+    """
+    An owner who does not change an expired password.
+    """
+
+    def test_declined(self) -> None:
+        """
+        Who has no old password is not asked for a new one, and whoever has no
+        new one sends none; the report says that the password was not changed.
+        """
+        old, new = ("getPassword", b"Old Password: "), ("getPassword", b"New: ")
+        for passwords, asked in (([None], [old]), ([b"old", None], [old, new])):
+            client = self.login(passwords=[b"pw", *passwords])
+            client.receive(failure(b"password"))
+            client.receive(expired(b"New: "))
+            self.assertEqual(client.asked, ["getPassword", *asked])
+            report = self.assert_failed(client, AuthenticationFailed)
+            reason = "the password has expired, and was not changed"
+            self.assertIn(reason, [attempt.reason for attempt in report.attempts])
+
+
 class ChangeTests(LoginTestCase):
     """
     The server wants a new password (RFC 4252, section 8).

@@ -289,6 +289,22 @@ class TrivialSuccessTests(LoginTestCase):
             report = self.assert_failed(client, errors.TrivialAuthenticationRefused)
             self.assertIn("allowTrivialAuth", report.ending)
 
+    def test_not_let_in(self) -> None:
+        """
+        An override of what SUCCESS leads to never hears of it.
+        """
+
+        class Own(Client):
+            def ssh_USERAUTH_SUCCESS(self, packet: bytes) -> None:
+                self.told.append("success")
+
+        client = Own()
+        self.start(client)
+        client.receive(SUCCESS)
+        self.assertEqual(client.told, [])
+        report = self.assert_failed(client, errors.TrivialAuthenticationRefused)
+        self.assertEqual(client.report, report)
+
     def test_allowed(self) -> None:
         """
         With C{allowTrivialAuth} it is a success, without proof.
