@@ -719,7 +719,8 @@ class ServerErrorTests(GSSAPICase):
             )
             self.assertEqual(len(context.explained), asked)
         _, attempt = self.complained(GSSStatus(1, 2, b"x" * 1000, b""))
-        self.assertEqual(len(attempt.reason), len("GSSAPI failed on the server: ") + 400)
+        head = "GSSAPI failed on the server: "
+        self.assertEqual(len(attempt.reason), len(head) + 400)
 
     def test_unknown_error_token(self) -> None:
         """
