@@ -56,6 +56,10 @@ class Facts(Protocol):
     @property
     def elapsed(self) -> float: ...
     @property
+    def server_seconds(self) -> float: ...
+    @property
+    def agent_seconds(self) -> float: ...
+    @property
     def proof(self) -> str | None: ...
     @property
     def ending(self) -> str: ...
@@ -132,10 +136,8 @@ class Words:
     @property
     def spent(self) -> str:
         seconds = {
-            "the server": sum(each.server_seconds for each in self._facts.attempts),
-            "keys and signatures": sum(
-                each.agent_seconds for each in self._facts.attempts
-            ),
+            "the server": self._facts.server_seconds,
+            "keys and signatures": self._facts.agent_seconds,
         }
         shown = [f"{n:.1f} s for {who}" for who, n in seconds.items() if n >= 0.05]
         return listed(shown) or "nobody was waited for"

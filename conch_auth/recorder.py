@@ -66,6 +66,7 @@ class Recorder:
         self._open: _Open | None = None
         # What was spent before an attempt was open belongs to the next one.
         self._early: dict[Party, float] = {}
+        self._totals: dict[Party, float] = {}
         self._party: Party | None = None
         self._since = 0.0
         self._ended = False
@@ -281,6 +282,9 @@ class Recorder:
             waiting_for=self._party,
             steps=tuple(self._steps_told()),
             steps_left_out=self._steps_left_out,
+            server_seconds=self._totals.get("server", 0.0),
+            agent_seconds=self._totals.get("agent", 0.0),
+            person_seconds=self._totals.get("person", 0.0),
         )
 
     def _steps_told(self) -> Iterable[Step]:
@@ -295,8 +299,9 @@ class Recorder:
     def _count_wait(self) -> None:
         now = self._seconds()
         if self._party is not None:
-            account = self._open.seconds if self._open is not None else self._early
-            account[self._party] = account.get(self._party, 0.0) + now - self._since
+            mine = self._open.seconds if self._open is not None else self._early
+            for account in (mine, self._totals):
+                account[self._party] = account.get(self._party, 0.0) + now - self._since
         self._since = now
 
 

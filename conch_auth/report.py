@@ -76,6 +76,10 @@ class AuthReport:
         login is over.
     @ivar steps: every L{Step} kept, in order.
     @ivar steps_left_out: how many came after those.
+    @ivar server_seconds: time spent waiting for the server's replies.
+    @ivar agent_seconds: time in which keys and signatures were waited for.
+    @ivar person_seconds: time in which a person was asked, also where no attempt
+        came of it.
     """
 
     user: str
@@ -97,27 +101,9 @@ class AuthReport:
     waiting_for: Party | None = None
     steps: tuple[Step, ...] = ()
     steps_left_out: int = 0
-
-    @property
-    def server_seconds(self) -> float:
-        """
-        Seconds spent waiting for the server's replies.
-        """
-        return sum(attempt.server_seconds for attempt in self.attempts)
-
-    @property
-    def agent_seconds(self) -> float:
-        """
-        Seconds in which keys and signatures were waited for.
-        """
-        return sum(attempt.agent_seconds for attempt in self.attempts)
-
-    @property
-    def person_seconds(self) -> float:
-        """
-        Seconds in which a person was asked.
-        """
-        return sum(attempt.person_seconds for attempt in self.attempts)
+    server_seconds: float = 0.0
+    agent_seconds: float = 0.0
+    person_seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """
@@ -136,7 +122,10 @@ class AuthReport:
             for banner in self.banners
         ]
         plain["server_methods"] = list(self.server_methods)
-        return {"version": DICT_VERSION, **plain, "advice": self.advice()}
+        diagnosis = self.diagnosis()
+        plain["diagnosis"] = [each._asdict() for each in diagnosis]
+        plain["advice"] = [str(each) for each in diagnosis]
+        return {"version": DICT_VERSION, **plain}
 
     def diagnosis(self) -> tuple[Diagnosis, ...]:
         """

@@ -184,6 +184,10 @@ class ReportTests(SynchronousTestCase):
             plain["attempts"][0]["server_methods"], ["publickey", "password"]
         )
         self.assertEqual(plain["advice"], self.refused.advice())
+        self.assertEqual(
+            [each["cause"] for each in plain["diagnosis"]],
+            [each.cause for each in self.refused.diagnosis()],
+        )
 
     def test_frozen(self) -> None:
         """

@@ -304,6 +304,18 @@ class AttemptFactsTests(LoginTestCase):
         self.assertEqual(report.server_seconds, 6.0)
         self.assertEqual((report.agent_seconds, report.person_seconds), (0.0, 0.0))
 
+    def test_wait_of_no_attempt(self) -> None:
+        """
+        Nor is a wait forgotten from which no attempt came.
+        """
+        client = self.login(passwords=[Deferred()])
+        client.receive(failure(b"password"))
+        client.clock.advance(3)
+        client.serviceStopped()
+        report = self.error.report
+        self.assertEqual(sum(a.person_seconds for a in report.attempts), 0.0)
+        self.assertEqual(report.person_seconds, 3.0)
+
 
 class ServerFactsTests(MemoryCase):
     """

@@ -28,6 +28,7 @@ REPORT = AuthReport(
     extensions=(("server-sig-algs", "ssh-ed25519,rsa-sha2-512"),),
     host_key=HostKey("ssh-ed25519", "SHA256:x", "ssh-ed25519", "line 3"),
     attempts=(Attempt("none", "refused", server_seconds=0.25),),
+    server_seconds=0.25,
     server_methods=("publickey", "password"),
     round_trips=1,
     elapsed=0.3,
