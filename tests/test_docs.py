@@ -56,6 +56,24 @@ class EveryPageTests(SynchronousTestCase):
                 name = file.relative_to(DOCS).with_suffix("")
                 self.assertIn(str(name), run)
 
+    def test_every_page_is_reached(self) -> None:
+        """
+        Each page is in one table of contents, so that Sphinx, which CI runs, has
+        nothing to say.
+        """
+        tree = re.compile(r"^\.\. toctree::\n((?:   .*\n|\n)*)", re.MULTILINE)
+        entry = re.compile(r"^   ([\w/-]+)$", re.MULTILINE)
+        reached = [
+            str((file.parent / name).relative_to(DOCS))
+            for file in DOCS.rglob("*.rst")
+            for entries in tree.findall(file.read_text())
+            for name in entry.findall(entries)
+        ]
+        pages = [
+            str(file.relative_to(DOCS).with_suffix("")) for file in DOCS.rglob("*.rst")
+        ]
+        self.assertEqual(sorted(reached), sorted(set(pages) - {"index"}))
+
     def test_names_of_other_projects(self) -> None:
         """
         Each name that is linked to is one that its project has.
