@@ -101,10 +101,10 @@ async def empty_agent(stage: Stage) -> LoginError:
 
 
 @provokes("security-key-refused")
-async def no_pin(stage: Stage) -> LoginError:
+async def not_confirmed(stage: Stage) -> LoginError:
     """
     The server would take a security key, and it did not sign: nobody touched it in
-    time, the PIN was wrong, or, as here, an agent had no PIN to give.
+    time, the PIN was wrong, or, as here, the agent was told not to let it.
     """
     agent, key = agent_and_security_key(stage)
     agent.run("ssh-add", "-q", "-c", key)
