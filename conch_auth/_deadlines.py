@@ -10,6 +10,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from conch_auth.report import Party
 
+#: Seconds by which sums of times may be wrong.
+_ROUNDING = 0.001
+
 
 class Deadlines:
     """
@@ -35,7 +38,11 @@ class Deadlines:
         self._left = total
         self._expired = expired
         self._over = False
+        # A call that comes too early is put off when it comes: parties change
+        # often, and hardly ever is one late.
         self._call: IDelayedCall | None = None
+        self._due: float | None = None
+        self._late: Party | None = None
         self._counted_from: float | None = None
 
     def use(self, clock: IReactorTime | None) -> None:
@@ -53,33 +60,50 @@ class Deadlines:
         clock = self._clock()
         if clock is None or self._over:
             return
-        self._stop(clock)
+        now = clock.seconds()
+        self._count(now)
         limit = None if party is None else self._limit_of(party)
-        over = party
+        self._late = party
         if party != "person" and self._left is not None:
-            self._counted_from = clock.seconds()
+            self._counted_from = now
             if limit is None or self._left < limit:
-                limit, over = self._left, None
-        if limit is not None:
-            self._call = clock.callLater(max(limit, 0), self._fire, over)
+                limit, self._late = self._left, None
+        self._due = None if limit is None else now + max(limit, 0)
+        self._arm(clock, now)
 
     def stop(self) -> None:
         """
         The login is over.
         """
         self._over = True
-        if self._call is not None and self._call.active():
-            self._call.cancel()
+        self._cancel()
 
-    def _stop(self, clock: IReactorTime) -> None:
+    def _arm(self, clock: IReactorTime, now: float) -> None:
+        call, due = self._call, self._due
+        if due is None or (call is not None and now <= call.getTime() <= due):
+            return
+        self._cancel()
+        self._call = clock.callLater(due - now, self._fire)
+
+    def _cancel(self) -> None:
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._call = None
+
+    def _count(self, now: float) -> None:
         if self._counted_from is not None and self._left is not None:
             # A clock that was set back gives nothing back.
-            self._left -= max(clock.seconds() - self._counted_from, 0)
+            self._left -= max(now - self._counted_from, 0)
         self._counted_from = None
 
-    def _fire(self, party: Party | None) -> None:
+    def _fire(self) -> None:
         self._call = None
-        self._expired(party)
+        clock = self._clock()
+        if clock is None or self._due is None:
+            return
+        now = clock.seconds()
+        if now < self._due - _ROUNDING:
+            self._arm(clock, now)
+        else:
+            self._due = None
+            self._expired(self._late)
