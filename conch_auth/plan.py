@@ -345,7 +345,10 @@ class Plan:
         if self.left_out:
             yield "These would be left out:"
             yield from (f"  - {step}" for step in self.left_out)
-        yield "Only what the server says it accepts is tried. It was not asked."
+        yield (
+            "What is not sure to be wanted is tried where the server says it takes it. "
+            "It was not asked."
+        )
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -330,7 +330,9 @@ class ShownTests(SynchronousTestCase):
                 "  2. password",
                 "These would be left out:",
                 f"  - publickey with ssh-ed25519 {print_of('b')} (from b): it expired",
-                "Only what the server says it accepts is tried. It was not asked.",
+                "What is not sure to be wanted is tried where the server says it takes "
+                "it. "
+                "It was not asked.",
             ],
         )
 
