@@ -16,18 +16,16 @@ from twisted.internet.defer import Deferred
 from conch_auth import _captions, names
 from conch_auth._awaiting import as_deferred
 from conch_auth._causes import MaybeCause
+from conch_auth._client_methods import CallbackKeyboardInteractive, CallbackPassword
 from conch_auth._given import KEY_CALLBACK, Credentials, kept_for
 from conch_auth._keyfiles import shown
 from conch_auth.callbacks import SSHClient, is_overridden
 from conch_auth.display import text
-from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
 from conch_auth.messages import (
-    InfoRequest,
-    PasswordChangeRequest,
     PasswordRequest,
 )
-from conch_auth.methods import METHODS, KeyboardInteractive, Password
+from conch_auth.methods import METHODS
 from conch_auth.plan import MOST_NAMED, Circumstances
 from conch_auth.prompts import Challenge
 from conch_auth.report import KeyIdentity
@@ -53,47 +51,6 @@ def _asks_for_the_password(challenge: Challenge) -> bool:
     (prompt, *more) = challenge.texts()
     word = _PASSWORD_PROMPT.fullmatch(prompt.prompt)
     return not more and not prompt.echo and word is not None
-
-
-class CallbackPassword(Password):
-    """
-    Asks for both passwords of a change at once.
-    """
-
-    async def _new_password(self, request: PasswordChangeRequest) -> bool:
-        changed = await self.ask(
-            "person",
-            "getPasswordChange",
-            text(request.prompt),
-            text(request.language),
-        )
-        if changed is NotImplemented or changed is None:
-            return False
-        try:
-            old, new = changed
-        except (TypeError, ValueError):
-            raise UnusableAnswer(
-                "password_change_requested", "gave no pair of passwords"
-            ) from None
-        self.service._setOldPass(old)
-        self.service._setNewPass(new)
-        return True
-
-
-class CallbackKeyboardInteractive(KeyboardInteractive):
-    """
-    Shows the client every round, those without a prompt included.
-    """
-
-    async def _answers(self, request: InfoRequest) -> Any:
-        asked = self._challenge(request)
-        answers = await self.ask("person", "getChallengeAnswers", asked)
-        if answers is not None and len(answers) != len(request.prompts):
-            raise UnusableAnswer(
-                "kbdint_challenge_received",
-                f"gave {len(answers)} answers to {len(request.prompts)} prompts",
-            )
-        return answers
 
 
 class ClientUserAuth(SSHUserAuthClient):

@@ -39,7 +39,7 @@ DRAWING = {
     """,
     "doors": """
         callbacks _terminal _options _sure _credentials _host_credentials
-        _given _client_auth _trust
+        _given _client_methods _client_auth _trust
         _question _kex _extensions _greeting _ending _services _orderly transport
         _connection endpoints command_endpoint tunnel_endpoint _planning
         _loopback_link _loopback_wire _loopback_server
