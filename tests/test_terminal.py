@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import termios
 import threading
 from typing import Any
@@ -62,7 +63,11 @@ class TerminalTests(SynchronousTestCase):
         self.reactor.ready()
 
     def screen(self) -> bytes:
-        return os.read(self.keyboard, 1000)
+        shown = os.read(self.keyboard, 1000)
+        # The kernel carries what was written in pieces, each in its own time.
+        while select.select([self.keyboard], [], [], 0.1)[0]:
+            shown += os.read(self.keyboard, 1000)
+        return shown
 
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self.inside)[3] & termios.ECHO)
