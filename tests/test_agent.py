@@ -465,6 +465,22 @@ class OrderTests(AgentCase):
         self.assertEqual((), self.successResultOf(second))
         self.assertFalse(self.agent.line.closed)
 
+    def test_overdue_extension_on_a_given_transport(self) -> None:
+        """
+        A connection that cannot be made anew is kept, though an extension is
+        overdue on it: its reply may come yet.
+        """
+        client, transport = SSHAgentClient(), StringTransport()
+        client.clock = clock = Clock()
+        client.makeConnection(transport)
+        asked = client.extension(b"x@example.org")
+        clock.advance(client.timeout)
+        self.failureResultOf(asked, AgentTimeout)
+        self.assertFalse(transport.disconnecting)
+        keys = client.identities()
+        client.dataReceived(string(SUCCESS) + string(listed()))
+        self.assertEqual((), self.successResultOf(keys))
+
     def test_nothing_is_kept_after_the_end(self) -> None:
         """
         What comes after the protocol was broken is not kept, nor is what came

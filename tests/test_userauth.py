@@ -359,6 +359,21 @@ class TrivialSuccessTests(LoginTestCase):
             else:
                 self.assertEqual(self.assert_succeeded(client).proof, proof)
 
+    def test_an_accepted_key_is_not_another_factor(self) -> None:
+        """
+        A key that was accepted is not offered again, though its owner gives it
+        again; one that was refused before may do as another factor.
+        """
+        other = new_key()
+        client = self.login([other, KEY, KEY, other])
+        client.receive(failure(b"publickey"))
+        client.receive(failure(b"publickey"))
+        self.confirm(client)
+        client.receive(partial(b"publickey"))
+        self.assertEqual(client.transport.sent[-1], self.query(other))
+        reasons = [attempt.reason for attempt in client.report.attempts]
+        self.assertIn("it was accepted before", reasons)
+
     def test_a_refused_proof_is_none(self) -> None:
         """
         A password that was refused does not prove the next request.
