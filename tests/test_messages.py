@@ -13,12 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth import names
 from conch_auth._gss_messages import GSSRequest
-from conch_auth._wire import string, uint32
+from conch_auth._wire import boolean, string, uint32
 from conch_auth.errors import MalformedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
     HostBasedRequest,
+    HostBoundRequest,
     InfoRequest,
     InfoResponse,
     KeyboardInteractiveRequest,
@@ -163,6 +164,33 @@ class LayoutTests(SynchronousTestCase):
         ):
             whole = UserAuthRequest(b"alice", b"ssh-connection", request)
             self.assertEqual(whole.build(), head + added)
+
+    def test_nothing_follows_a_request(self) -> None:
+        """
+        What follows a request's last field makes it malformed; a method that is
+        not described here may hold anything.
+        """
+        for method, data in (
+            (b"none", b""),
+            (b"password", boolean(False) + string(b"pw")),
+            (b"keyboard-interactive", string(b"") + string(b"")),
+            (b"publickey", boolean(False) + string(b"a") + string(b"b")),
+            (b"hostbased", string(b"") * 5),
+            (b"gssapi-with-mic", uint32(0)),
+        ):
+            self.assertEqual(method_request(method, data).build(), data)
+            self.assertRaises(MalformedMessage, method_request, method, data + b"\0")
+        other = method_request(b"other@example.org", b"anything")
+        self.assertEqual(other, OtherRequest(b"other@example.org", b"anything"))
+
+    def test_host_bound(self) -> None:
+        """
+        A request that names the host's key is a query or is signed, like any.
+        """
+        for signature in (None, b"", b"made"):
+            request = HostBoundRequest(b"a", b"b", signature, host_key=b"h")
+            read = method_request(request.method, request.build())
+            self.assertEqual(read, request)
 
     def test_password_change_is_true(self) -> None:
         """
