@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from conch_auth._states import State, awaits_reply
 from conch_auth._wire import boolean, string, uint32
-from conch_auth.errors import LoginError, ServerDisconnected
+from conch_auth.errors import LoginError, ServerDisconnected, UnexpectedMessage
 from conch_auth.scripted import Packet, ScriptedServer, ext_info
 from tests.login_states import LEGAL, OtherClient, in_state, numbers_of_method, payload
 
@@ -179,6 +179,25 @@ class WireTests(SynchronousTestCase):
                 login.server.send(second)
                 login.server.send(after)
                 self.assert_broken_off(login, state)
+
+    def test_extensions_in_no_place(self) -> None:
+        """
+        An EXT_INFO that is not the first message is not taken for it, though
+        there was none before; nor may one follow SUCCESS, new keys or not.
+        """
+        client: Any = OtherClient()
+        server = ScriptedServer(extensions=None)
+        server.log_in(client).addErrback(lambda _: None)
+        server.send(ext_info({b"x@example.org": b""}))
+        self.assertEqual(client.transport.initialExtensions, {})
+        server.send(Packet(53, payload(client, 53)))
+        self.assertIsInstance(client.transport.failure, UnexpectedMessage)
+        login = Login(State.NONE_SENT)
+        login.send(52)
+        login.server.connection.sendKexInit()
+        login.server.pump()
+        login.server.send(ext_info({}))
+        self.assertIsInstance(login.client.transport.failure, UnexpectedMessage)
 
     def test_disconnect(self) -> None:
         """

@@ -128,7 +128,6 @@ class PublicKey(Method):
             return False
         self.conversation.sources[blob] = _source_of(answer)
         self.conversation.algorithm_reasons[blob] = choice.reason
-        self.count_try()
         request = PublicKeyRequest(choice.algorithm, blob)
         if self.service.signsAtOnce(answer):
             self._unasked, self._fallback = request, None
