@@ -481,6 +481,24 @@ class OrderTests(AgentCase):
         client.dataReceived(string(SUCCESS) + string(listed()))
         self.assertEqual((), self.successResultOf(keys))
 
+    def test_extension_that_is_refused(self) -> None:
+        """
+        EXTENSION_FAILURE is a refusal like any, and the connection stays.
+        """
+        asked = self.client.extension(b"x@example.org")
+        self.agent.line.reply(EXTENSION_FAILURE)
+        self.failureResultOf(asked, AgentRefused)
+        self.assertFalse(self.agent.line.closed)
+
+    def test_algorithm_of_another_method(self) -> None:
+        """
+        What is signed for another method than publickey names no algorithm.
+        """
+        for method, named in ((b"publickey", b"alg"), (b"hostbased", None)):
+            data = string(b"session") + b"\x32" + string(b"alice") + string(b"s")
+            data += string(method) + boolean(True) + string(b"alg") + string(b"key")
+            self.assertEqual(_agent_messages.algorithm_named_in(data), named)
+
     def test_nothing_is_kept_after_the_end(self) -> None:
         """
         What comes after the protocol was broken is not kept, nor is what came
