@@ -474,9 +474,10 @@ class ServerTests(SynchronousTestCase):
 
     def test_raw(self) -> None:
         """
-        Bytes that are no packet are taken for one.
+        Bytes that are no packet are taken for one, which is too long or has a
+        wrong MAC.
         """
-        self.log_in(ScriptedServer([raw(b"\x00" * 64)]))
+        self.log_in(ScriptedServer([raw(bytes(1024 * 1024 + 64))]))
         (end,) = self.ends
         self.assertIsInstance(end.value, ConnectionLost)
 
