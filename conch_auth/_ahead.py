@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from conch_auth import _transports, names
-from conch_auth._conversation import Superseded
+from conch_auth._asking import Superseded
 from conch_auth._packets import Packets
 from conch_auth._states import State
 

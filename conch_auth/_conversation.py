@@ -9,8 +9,7 @@ with the L{Conversation} that held it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,12 +18,12 @@ from twisted.logger import Logger
 from twisted.python import failure
 
 from conch_auth import _captions, _reasons, names
-from conch_auth._awaiting import answer_of, cancel
+from conch_auth._asking import Asking
 from conch_auth._causes import Cause, MaybeCause
 from conch_auth._deadlines import Deadlines
 from conch_auth._frames import drop_frames
-from conch_auth._gss_messages import GSSRequest
 from conch_auth._message import Continuation
+from conch_auth._proof import proof_in
 from conch_auth._states import (
     ANSWERED,
     State,
@@ -38,67 +37,24 @@ from conch_auth.errors import UnexpectedMessage
 from conch_auth.messages import (
     Banner,
     Failure,
-    KeyboardInteractiveRequest,
     KeyRequest,
     Message,
     MethodRequest,
-    NoneRequest,
-    OtherRequest,
     PasswordRequest,
     PublicKeyOk,
     PublicKeyRequest,
     Success,
-    is_described,
 )
 from conch_auth.recorder import Recorder
-from conch_auth.report import KeyIdentity, Outcome, Party, ServerFacts
+from conch_auth.report import KeyIdentity, Outcome, ServerFacts
 
 
-class Superseded(Exception):
+class Conversation(Asking):
     """
-    The login went on, or ended, before an answer came.
-    """
-
-
-class Question:
-    """
-    Something that the owner was asked, until it is answered or dropped.
-    """
-
-    _log = Logger()
-
-    def __init__(self, name: str, party: Party, told: bool) -> None:
-        self.name = name
-        self.party: Party = party
-        self.told = told
-        self.answered: Deferred[Any] | None = None
-        self.asked: Deferred[Any] | None = None
-        self.dropped: Exception | None = None
-
-    def fail(self, error: Exception) -> None:
-        """
-        The answer is not waited for any more: whoever makes it is told by a
-        cancellation, whoever wants it by C{error}.
-        """
-        self.dropped = error
-        self.cancel()
-        if self.answered is not None:
-            self.answered.errback(error)
-
-    def cancel(self) -> None:
-        asked, self.asked = self.asked, None
-        if asked is not None:
-            cancel(asked, self.name)
-
-
-class Conversation:
-    """
-    The state, the outstanding request, the pending question and the waiters of
-    one login.
+    The state, the outstanding request and the waiters of one login.
 
     @ivar state: the L{State}.
     @ivar begun: whether the login has begun.
-    @ivar ended: whether the login is over.
     @ivar request: what was last asked for, without secrets.
     @ivar unread: whether the server did not know what to do with the request
         that went before it accepted the service.
@@ -124,10 +80,9 @@ class Conversation:
     _log = Logger()
 
     def __init__(self, recorder: Recorder, deadlines: Deadlines) -> None:
-        self.recorder = recorder
+        super().__init__(recorder, deadlines)
         self.state = State.CHOOSING
         self.begun = False
-        self.ended = False
         self.unread = False
         self.unjudged = False
         self.request: MethodRequest | None = None
@@ -148,9 +103,6 @@ class Conversation:
         self.built: tuple[bytes, MethodRequest] | None = None
         self.admitted: tuple[bytes, Message] | None = None
         self.unwatch: Callable[[], None] = lambda: None
-        self._deadlines = deadlines
-        self._question: Question | None = None
-        self.last_question = ""
         # A deque would take more room than all the rest, and there are few.
         self._actions: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._running = False
@@ -200,80 +152,6 @@ class Conversation:
             self._running = False
             self._actions.clear()
 
-    def wait(self, party: Party | None) -> None:
-        """
-        From now on C{party} is waited for, or nobody.
-        """
-        self.recorder.wait(party)
-        self._deadlines.wait(party)
-
-    async def ask(
-        self,
-        party: Party,
-        name: str,
-        question: Callable[..., Any],
-        *arguments: Any,
-        told: bool = True,
-    ) -> Any:
-        """
-        Ask the owner.  An answer that is at hand is given in the same call.
-
-        @param party: who is waited for meanwhile.
-        @param name: the question's name, for errors.
-        @param told: whether it is a step of the report.
-        @raise Superseded: where the login goes on without it.
-        @raise Exception: what the owner failed with.
-        """
-        self.drop_question()
-        if self.ended:
-            raise Superseded
-        pending = self._question = Question(name, party, told)
-        self.last_question = name
-        if told:
-            self.recorder.step("client", party, name)
-        self.wait(party)
-        answer = answer_of(question, *arguments)
-        if pending.dropped is not None:
-            # The owner ended the login while it was asked.
-            if isinstance(answer, Deferred):
-                cancel(answer.addErrback(lambda _: None), name)
-            raise pending.dropped
-        if not isinstance(answer, Deferred):
-            self._heard(answer, pending)
-            return answer
-        pending.asked, pending.answered = answer, Deferred()
-        answer.addBoth(self._answered, pending)
-        return await pending.answered
-
-    def _answered(self, answer: Any, pending: Question) -> None:
-        if pending is not self._question:
-            self._log.debug("late answer to {question} dropped", question=pending.name)
-            return
-        self._heard(answer, pending)
-        assert pending.answered is not None
-        pending.answered.callback(answer)
-
-    def _heard(self, answer: Any, pending: Question) -> None:
-        self._question = None
-        self.wait(None)
-        if pending.told:
-            told = _captions.of_answer(answer)
-            self.recorder.step(pending.party, "client", "answer", told)
-
-    def drop_question(self, error: Exception | None = None) -> None:
-        """
-        No answer is wanted any more.
-
-        @param error: what whoever wanted it is told, if not L{Superseded}.
-        """
-        pending, self._question = self._question, None
-        if pending is not None:
-            self.wait(None)
-            why = "" if error is None else str(error)
-            if pending.told:
-                self.recorder.step("client", pending.party, "cancel", why)
-            pending.fail(error or Superseded())
-
     def sending(self, request: MethodRequest) -> None:
         """
         C{request} leaves now.
@@ -282,7 +160,7 @@ class Conversation:
         if not self._goes_on_with(request):
             self.begin(request, offered=True)
         self.recorder.step("client", "server", *_captions.of_request(request))
-        self.proof = _proof_in(request)
+        self.proof = proof_in(request)
         self.complaint = ""
         self.complaint_cause = ""
         self.request = request.without_secrets()
@@ -428,7 +306,8 @@ class Conversation:
             self._factor_accepted("accepted", None)
 
     def _method_answered(self, message: Failure) -> None:
-        first, methods = self.server_methods is None, usable_methods(message.methods)
+        first = self.server_methods is None
+        methods = names.usable_methods(message.methods)
         self.server_methods = methods
         self.recorder.server_methods(methods)
         if message.partial:
@@ -561,35 +440,3 @@ class Conversation:
 
 def _raised_in(reason: object) -> BaseException | None:
     return reason.value if isinstance(reason, failure.Failure) else None
-
-
-def usable_methods(listed: Iterable[bytes]) -> tuple[bytes, ...]:
-    """
-    The methods that a server may mean, each once, in its order.
-    """
-    usable = (name for name in listed if names.is_method_name(name))
-    return tuple(islice(dict.fromkeys(usable), names.MAX_METHODS))
-
-
-def _proof_in(request: MethodRequest) -> str | None:
-    """
-    What C{request} proves by itself, in words.  A keyboard-interactive request
-    proves nothing before an answer is given, nor does one for GSSAPI before its
-    exchange has come to an end.
-    """
-    method = request.listed_as.decode("ascii", "replace")
-    if isinstance(request, NoneRequest | KeyboardInteractiveRequest | GSSRequest):
-        return None
-    if isinstance(request, OtherRequest) and is_described(request.method):
-        # It is not what its method says, so no server can have accepted it.
-        return None
-    if isinstance(request, KeyRequest):
-        # A host's signature is over this session, the user and the account: it
-        # is proof of a key, as a user's is.  (AsyncSSH takes a hostbased
-        # success for a trivial one.)
-        if request.signature is None:
-            return None
-        return f"{method} with {_captions.identity_of(request)}"
-    if isinstance(request, PasswordRequest) and request.new_password is not None:
-        return f"{method}, which was changed"
-    return method

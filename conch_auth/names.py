@@ -8,6 +8,8 @@ method; algorithm names those of RFC 4253, 5656, 8332 and 8709.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 MSG_USERAUTH_REQUEST = 50
 MSG_USERAUTH_FAILURE = 51
@@ -61,6 +63,14 @@ def is_method_name(name: bytes) -> bool:
     64 characters, without comma, space or underscore.
     """
     return _METHOD_NAME.fullmatch(name) is not None
+
+
+def usable_methods(listed: Iterable[bytes]) -> tuple[bytes, ...]:
+    """
+    The methods that a server may mean, each once, in its order.
+    """
+    usable = (name for name in listed if is_method_name(name))
+    return tuple(islice(dict.fromkeys(usable), MAX_METHODS))
 
 
 #: What the source of an agent's key begins with.

@@ -51,7 +51,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "conch_auth"
 #: The files whose guards are tried.
 FILES = (
-    *("userauth", "_packets", "_login", "_conversation", "_states", "_deadlines"),
+    *("userauth", "_packets", "_login", "_conversation", "_asking", "_proof"),
+    *("_states", "_deadlines"),
     *("_message", "messages", "_gss_messages", "_wire", "display"),
     *("methods._base", "methods.publickey", "methods.password"),
     *("methods.keyboard_interactive", "methods.gssapi", "methods.hostbased"),

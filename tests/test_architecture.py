@@ -23,14 +23,14 @@ DRAWING = {
     """,
     "wire": "_wire _message _gss_messages messages _states",
     "judgement": """
-        certificates algorithms _captions signing
+        certificates algorithms _captions _proof signing
         _knownhosts_lines _knownhosts_file _verdicts _policies knownhosts
         _agent_constraints _agent_messages _keyfiles _reasons
         _memory_file memory plan
         _svg _story _timeline _diagram_style _diagram_lanes diagram
     """,
     "conversation": """
-        _awaiting _deadlines _transports _local _conversation _signers
+        _awaiting _deadlines _transports _local _asking _conversation _signers
         methods._base methods.password methods.keyboard_interactive
         methods.publickey methods.gssapi methods.hostbased methods
         _gss questions _login _packets _ahead userauth

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from conch_auth._asking import Superseded
 from conch_auth._causes import MaybeCause
-from conch_auth._conversation import Conversation, Superseded
+from conch_auth._conversation import Conversation
 from conch_auth.errors import ProtocolError
 from conch_auth.interfaces import IUserAuthService
 from conch_auth.messages import Message, MethodRequest

@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from conch_auth import names, signing
+from conch_auth._asking import Superseded
 from conch_auth._causes import Cause
-from conch_auth._conversation import Superseded
 from conch_auth._gss_messages import (
     GSSErrorToken,
     GSSExchangeComplete,

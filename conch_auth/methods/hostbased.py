@@ -11,7 +11,7 @@ from twisted.conch.ssh.keys import Key
 from twisted.python.failure import Failure
 
 from conch_auth import algorithms, names, signing
-from conch_auth._conversation import Superseded
+from conch_auth._asking import Superseded
 from conch_auth._signers import KeySigner
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from conch_auth import algorithms, names, signing
+from conch_auth._asking import Superseded
 from conch_auth._causes import MaybeCause
-from conch_auth._conversation import Superseded
 from conch_auth.errors import UnusableAnswer
 from conch_auth.interfaces import ISigner
 from conch_auth.messages import HostBoundRequest, PublicKeyOk, PublicKeyRequest
