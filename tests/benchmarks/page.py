@@ -110,7 +110,7 @@ Growth
 Milliseconds of processor time a login for ``connect``, and how many times that for the
 others: with more keys, of which the last is right; with more rounds of
 keyboard-interactive; with more banners; with more logins at a time. Paramiko, which has
-two threads for each, stops at {most} at a time.
+two threads for each, is left out beyond {most} at a time.
 
 """
 _START = """\
@@ -142,6 +142,7 @@ def _aims(results: Results) -> Iterator[str]:
 
 def _about(results: Results) -> Iterator[str]:
     yield "The machine\n-----------\n\n"
+    yield "Each part can have a run of its own; the date is that of the last.\n\n"
     yield tables.table(("", ""), results.about.items())
 
 
