@@ -8,11 +8,14 @@ Which service runs on a client transport, and from when it may speak.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -126,6 +129,8 @@ class ServingTransport(EndingTransport):
             if name != self.instance.name:
                 raise UnexpectedMessage("SERVICE_ACCEPT", "for another service")
         self._serviceAwaited = False
+        if self._spoken:
+            acknowledge_now(self.transport)
         self._start(self.setService, self.instance)
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
@@ -135,3 +140,15 @@ class ServingTransport(EndingTransport):
             # It never ran, and somebody may wait for it.
             self._serviceAwaited = False
             self._tell(self.instance.serviceStopped)
+
+
+def acknowledge_now(transport: Any) -> None:
+    """
+    Acknowledge what has come, where that can be said to TCP.  A server that does
+    not set TCP_NODELAY, as sshd before the login, holds back its next packet until
+    then; and there is nothing under way to the server that would acknowledge it.
+    """
+    option = getattr(socket, "TCP_QUICKACK", None)
+    if option is not None and ITCPTransport.providedBy(transport):
+        with suppress(AttributeError, OSError):
+            transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, 1)
