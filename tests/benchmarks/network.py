@@ -29,6 +29,7 @@ The connection itself, TCP's handshake, is made without delay.
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -159,18 +160,23 @@ class Network:
         passages: list[Passage] = []
         self.connections.append(passages)
         there, back = await asyncio.open_connection("127.0.0.1", self._server_port)
+        server = back.get_extra_info("socket")
         clear = ClearText()
 
         def left_client(data: bytes) -> None:
             encrypted = clear.has_more_after(data)
             passages.append(Passage(time.monotonic(), "client", encrypted))
 
+        def left_server(data: bytes) -> None:
+            # A server that waits for an acknowledgement waits for the client's.
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
         def reached_client(data: bytes) -> None:
             passages.append(Passage(time.monotonic(), "server", clear.over))
 
         carrying = asyncio.gather(
             self._carry(reader, back, before=left_client),
-            self._carry(there, writer, after=reached_client),
+            self._carry(there, writer, left_server, reached_client),
         )
         # Where the network is taken down first, there is nobody left to tell.
         with suppress(asyncio.CancelledError):
