@@ -71,9 +71,9 @@ Time until logged in
 --------------------
 
 Milliseconds from the call to the end of the login, with so many added each way. sshd
-starts a process for each connection, and waits some milliseconds before it refuses
-anything: that is what there is without a network. The TCP handshake is not delayed. The
-numbers of ``connect`` are its own; the others are ratios to it.
+starts a process for each connection, and takes some milliseconds for each request,
+whatever it answers: that is what there is without a network. The TCP handshake is not
+delayed. The numbers of ``connect`` are its own; the others are ratios to it.
 
 """
 _LAYER = """\
