@@ -149,6 +149,7 @@ def acknowledge_now(transport: Any) -> None:
     then; and there is nothing under way to the server that would acknowledge it.
     """
     option = getattr(socket, "TCP_QUICKACK", None)
-    if option is not None and ITCPTransport.providedBy(transport):
+    is_tcp: bool = ITCPTransport.providedBy(transport)
+    if option is not None and is_tcp:
         with suppress(AttributeError, OSError):
             transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, 1)
