@@ -2,7 +2,7 @@
 What a login tells the application's log.
 
 Each event has C{conch_auth}, its name, and C{login}, a number by which the
-events of one login are told from those of others; C{docs/logging.rst} lists
+events of one login are told from those of others; C{docs/recipes/logging.rst} lists
 them.  None has a secret, and whatever the server said is fit to be shown.
 """
 

@@ -72,13 +72,6 @@ class Recorder:
         self._ended = False
 
     @property
-    def host(self) -> str | None:
-        """
-        The server's name, where it is known.
-        """
-        return self._facts().host
-
-    @property
     def is_open(self) -> bool:
         """
         Whether an attempt runs now.

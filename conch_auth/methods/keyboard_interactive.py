@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from conch_auth import names
+from conch_auth import _transports, names
 from conch_auth.display import printable, text
 from conch_auth.errors import LimitReached, UnusableAnswer
 from conch_auth.messages import InfoRequest, InfoResponse, KeyboardInteractiveRequest
@@ -86,7 +86,7 @@ class KeyboardInteractive(Method):
             request.prompts,
             self._rounds or 1,
             text(self.service.user),
-            self.conversation.recorder.host,
+            _transports.host_name(self.service.transport),
         )
 
     def _check_bounds(self, request: InfoRequest) -> None:
